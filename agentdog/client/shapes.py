@@ -46,6 +46,7 @@ class Verdict(TypedDict):
     prompt_tokens: NotRequired[int]
     cached_tokens: NotRequired[int]
     completion_tokens: NotRequired[int]
+    raw: NotRequired[str]
 
 
 class StepVerdict(TypedDict):

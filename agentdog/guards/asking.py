@@ -23,7 +23,7 @@ from agentdog.guards.packs.parse import (
     verdict_after,
 )
 from agentdog.guards.served import TOP, Served, continuing, exactly, forced, prefilled
-from agentdog.guards.verdict import Labels, Outcome, Reason
+from agentdog.guards.verdict import Labels, Outcome, Reason, kept
 
 _WORD_TOKENS = 4  # room for a verdict word in any tokenizer, where a server gives no log-probabilities
 
@@ -48,7 +48,7 @@ class Desk(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A verdict with what it cost."""
+    """A verdict with what it cost and what the model wrote."""
 
     outcome: Outcome
     p_unsafe: float | None
@@ -56,6 +56,7 @@ class Judged(NamedTuple):
     note: str | None
     usage: Usage
     axes: dict[str, dict[str, float]] | None = None
+    raw: str | None = None
 
 
 async def judge(desk: Desk, rendered: str, tools: str = "") -> Judged:
@@ -74,7 +75,8 @@ async def judge(desk: Desk, rendered: str, tools: str = "") -> Judged:
         return judged._replace(note=join(judged.note, f"labels: {failure.reason} ({failure.detail})"))
     labels = _read_labels(pack, answer.text)
     note = None if labels else f"labels: the answer held none ({answer.finish})"
-    return judged._replace(labels=labels, note=join(judged.note, note), usage=judged.usage + answer.usage)
+    raw = kept(judged.raw, answer.text)
+    return judged._replace(labels=labels, note=join(judged.note, note), usage=judged.usage + answer.usage, raw=raw)
 
 
 async def _verdict_first(desk: Desk, prompt: str) -> Judged:
@@ -92,19 +94,23 @@ async def _verdict_first(desk: Desk, prompt: str) -> Judged:
     p_unsafe = weighed.p_unsafe()
     written = position.written.token
     if p_unsafe is None:
-        raise ChatFailure(Reason.UNPARSABLE, f"the first token is {written!r}; safe and unsafe are not in sight")
+        why = f"the first token is {written!r}; safe and unsafe are not in sight"
+        raise ChatFailure(Reason.UNPARSABLE, why, raw=kept(answer.text or written))
     note = None if weighed.complete else "one of the two words was not listed: P(unsafe) is a bound"
     if not begins_verdict(position.written, served.ids, pack.verdict_words):
         note = join(note, f"the model itself would begin with {answer.text or written!r}")
-    return Judged(desk.rule.outcome(p_unsafe), p_unsafe, None, join(note, desk.rule.note(p_unsafe)), usage)
+    note = join(note, desk.rule.note(p_unsafe))
+    return Judged(desk.rule.outcome(p_unsafe), p_unsafe, None, note, usage, raw=kept(answer.text or written))
 
 
 async def _word_only(desk: Desk, prompt: str, usage: Usage) -> Judged:
     answer = await desk.api.chat(desk.messages(prompt), **desk.options(_WORD_TOKENS))
     outcome = first_line_verdict(answer.text, desk.pack.words)
     if outcome is None:
-        raise ChatFailure(Reason.UNPARSABLE, f"the answer begins {answer.text[:40]!r}, neither safe nor unsafe")
-    return Judged(outcome, None, None, "the server gives no log-probabilities", usage + answer.usage)
+        why = f"the answer begins {answer.text[:40]!r}, neither safe nor unsafe"
+        raise ChatFailure(Reason.UNPARSABLE, why, raw=kept(answer.text))
+    note = "the server gives no log-probabilities"
+    return Judged(outcome, None, None, note, usage + answer.usage, raw=kept(answer.text))
 
 
 async def _force_missing(desk: Desk, prompt: str, weighed: Weighed) -> Weighed:
@@ -129,13 +135,13 @@ async def _thinks_first(desk: Desk, prompt: str) -> Judged:
     placed = verdict_after(text, pack.verdict_after or "", pack.words)
     if placed is None:
         why = f"cut at {pack.max_tokens} tokens" if answer.finish == "length" else f"ends {answer.text[-40:]!r}"
-        raise ChatFailure(Reason.UNPARSABLE, f"no verdict behind {pack.verdict_after!r}: {why}")
+        raise ChatFailure(Reason.UNPARSABLE, f"no verdict behind {pack.verdict_after!r}: {why}", raw=kept(text))
     two = tuple(word.strip().casefold() for word in pack.verdict_words)
     p_unsafe = _p_at(pack, answer, placed.at) if text[placed.at :].casefold().startswith(two) else None
     outcome = placed.outcome if p_unsafe is None else desk.rule.outcome(p_unsafe)
     labels = _read_labels(pack, text) if outcome is Outcome.UNSAFE and pack.labels else None
     note = None if p_unsafe is None else desk.rule.note(p_unsafe)
-    return Judged(outcome, p_unsafe, labels, note, answer.usage)
+    return Judged(outcome, p_unsafe, labels, note, answer.usage, raw=kept(text))
 
 
 async def _labels_only(desk: Desk, prompt: str) -> Judged:
@@ -146,8 +152,8 @@ async def _labels_only(desk: Desk, prompt: str) -> Judged:
     )
     labels = _read_labels(pack, answer.text)
     if labels is None:
-        raise ChatFailure(Reason.UNPARSABLE, f"the answer held no labels ({answer.finish})")
-    return Judged(Outcome.UNSAFE, None, labels, None, answer.usage)
+        raise ChatFailure(Reason.UNPARSABLE, f"the answer held no labels ({answer.finish})", raw=kept(answer.text))
+    return Judged(Outcome.UNSAFE, None, labels, None, answer.usage, raw=kept(answer.text))
 
 
 def _all_labels(pack: Pack, text: str) -> bool:

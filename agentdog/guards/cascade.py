@@ -16,7 +16,7 @@ import msgspec
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards.protocol import Guard, GuardInfo, GuardSession, Health
-from agentdog.guards.verdict import Outcome, Verdict
+from agentdog.guards.verdict import Outcome, Verdict, kept
 from agentdog.trajectory import Header, Step
 
 _BOUND = re.compile(r"(?P<uri>.*)@(?P<bound>0(?:\.\d+)?|1(?:\.0+)?)")
@@ -114,14 +114,15 @@ class CascadeSession:
 
 def _joined(before: Verdict, after: Verdict) -> Verdict:
     """Puts two stages' answers together: the later decides where it can, the earlier's evidence is kept."""
-    spent = before.latency_ms + after.latency_ms
+    spent, raw = before.latency_ms + after.latency_ms, kept(before.raw, after.raw)
     if after.outcome is Outcome.NOT_EVALUATED and before.outcome is not Outcome.NOT_EVALUATED:
         told = "; ".join(filter(None, (before.detail, f"next stage: {after.reason} ({after.detail})")))
-        return msgspec.structs.replace(before, detail=told, latency_ms=spent)
+        return msgspec.structs.replace(before, detail=told, latency_ms=spent, raw=raw)
     return msgspec.structs.replace(
         after,
         p_unsafe=before.p_unsafe if after.p_unsafe is None else after.p_unsafe,
         labels=after.labels or (before.labels if after.outcome is Outcome.UNSAFE else None),
         evidence=(*after.evidence, *before.evidence),
         latency_ms=spent,
+        raw=raw,
     )

@@ -28,15 +28,19 @@ class ChatFailure(Exception):  # noqa: N818 - what happened, not an error of our
     """There is no answer, for one of the known reasons.
 
     `again` tells that the request was never worked on (no connection, or turned away at the door), so that asking again
-    costs the server nothing twice. `servers` tells that the server itself failed, whatever was asked.
+    costs the server nothing twice. `servers` tells that the server itself failed, whatever was asked. `raw` is the
+    answer that could not be read.
     """
 
-    def __init__(self, reason: Reason, detail: str, *, again: bool = False, servers: bool = False) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, *, again: bool = False, servers: bool = False, raw: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.again = again
         self.servers = servers
+        self.raw = raw
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards.deciding import Rule
 from agentdog.guards.protocol import GuardInfo, Health
-from agentdog.guards.verdict import Labels, Outcome, Reason, Verdict
+from agentdog.guards.verdict import Labels, Outcome, Reason, Verdict, kept
 from agentdog.trajectory import Agent, Header, Step
 
 _RULE = Rule(threshold=0.5)
@@ -38,6 +38,14 @@ Close = Callable[[], Awaitable[None]]
 
 class Silent(Exception):  # noqa: N818 - what happened, not an error of ours
     """The user's guard did not answer."""
+
+
+class Unread(ValueError):  # noqa: N818 - what happened, not an error of ours
+    """A program's line is no JSON, or answers another question; `line` is what it wrote."""
+
+    def __init__(self, why: str, line: str) -> None:
+        super().__init__(why)
+        self.line = line
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,21 +93,24 @@ class OwnGuard:
 
     async def judge(self, header: Header, steps: list[Step]) -> Verdict:
         """Asks about a prefix."""
-        began, guard = time.perf_counter(), self._info.fingerprint
+        began, guard, raw = time.perf_counter(), self._info.fingerprint, None
         asked = {"header": msgspec.to_builtins(header), "steps": msgspec.to_builtins(steps)}
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                answer = _read(await self._ask(asked))
+                given = await self._ask(asked)
+            raw = _written(given)
+            answer = _read(given)
         except TimeoutError:
             reason, detail = Reason.TIMED_OUT, f"no answer within {_TIMEOUT_S:g} s"
         except (msgspec.ValidationError, ValueError) as error:
             reason, detail = Reason.UNPARSABLE, str(error)
+            raw = kept(error.line) if isinstance(error, Unread) else raw
         except Exception as error:
             reason, detail = Reason.GUARD_ERROR, f"{type(error).__name__}: {error}"
         else:
-            return _verdict(answer, guard, (time.perf_counter() - began) * 1000)
-        took = (time.perf_counter() - began) * 1000
-        return Verdict(outcome=Outcome.NOT_EVALUATED, guard=guard, reason=reason, detail=detail, latency_ms=took)
+            return _verdict(answer, guard, (time.perf_counter() - began) * 1000, raw)
+        took, outcome = (time.perf_counter() - began) * 1000, Outcome.NOT_EVALUATED
+        return Verdict(outcome=outcome, guard=guard, reason=reason, detail=detail, latency_ms=took, raw=raw)
 
 
 class OwnSession:
@@ -128,7 +139,15 @@ def _read(given: Any) -> Answer:  # noqa: ANN401 - whatever the user's guard ans
     return answer
 
 
-def _verdict(answer: Answer, guard: str, latency_ms: float) -> Verdict:
+def _written(given: object) -> str | None:
+    """Returns an answer as text, whatever it is."""
+    try:
+        return kept(json.dumps(given, ensure_ascii=False, default=repr))
+    except (TypeError, ValueError, RecursionError):
+        return kept(repr(given))
+
+
+def _verdict(answer: Answer, guard: str, latency_ms: float, raw: str | None) -> Verdict:
     table = taxonomy.load("all")
     labels = Labels(**{axis: table.normalise(axis, text) for axis, text in answer.labels.items()})
     outcome = Outcome(answer.verdict) if answer.verdict else _RULE.outcome(answer.p_unsafe or 0.0)
@@ -139,6 +158,7 @@ def _verdict(answer: Answer, guard: str, latency_ms: float) -> Verdict:
         labels=labels if labels != Labels() else None,
         detail=answer.detail,
         latency_ms=latency_ms,
+        raw=raw,
     )
 
 
@@ -201,10 +221,14 @@ class _Program:
             if not line:
                 await self._end()
                 raise Silent(f"{self._words[0]} ended without an answer")
-            answer = json.loads(line)
+            try:
+                answer = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise Unread(f"the line is no JSON ({error})", line.decode(errors="replace")) from error
             if isinstance(answer, dict) and answer.get("id", self._asked) != self._asked:
                 await self._end()
-                raise ValueError(f"the answer is to question {answer['id']}, not to {self._asked}")
+                why = f"the answer is to question {answer['id']}, not to {self._asked}"
+                raise Unread(why, line.decode(errors="replace"))
             return answer
 
     async def _running(self) -> asyncio.subprocess.Process:

@@ -136,7 +136,8 @@ class ServerGuard:
         try:
             judged = await self.replicas.run(key, lambda member: self._judge_at(member, pieces, tools))
         except ChatFailure as failure:
-            return self.not_evaluated(failure.reason, failure.detail, (time.perf_counter() - began) * 1000)
+            took = (time.perf_counter() - began) * 1000
+            return self.not_evaluated(failure.reason, failure.detail, took, failure.raw)
         return self._verdict(judged, (time.perf_counter() - began) * 1000)
 
     async def _judge_at(self, member: Replica, pieces: Sequence[str], tools: str) -> Judged:
@@ -189,7 +190,7 @@ class ServerGuard:
         """Renders one step in the pack's layout."""
         return render_step(step, self.pack.render)
 
-    def not_evaluated(self, reason: Reason, detail: str, latency_ms: float = 0.0) -> Verdict:
+    def not_evaluated(self, reason: Reason, detail: str, latency_ms: float = 0.0, raw: str | None = None) -> Verdict:
         """Returns the verdict that says why there is none."""
         return Verdict(
             outcome=Outcome.NOT_EVALUATED,
@@ -197,6 +198,7 @@ class ServerGuard:
             reason=reason,
             detail=detail,
             latency_ms=latency_ms,
+            raw=raw,
         )
 
     def _verdict(self, judged: Judged, latency_ms: float) -> Verdict:
@@ -211,6 +213,7 @@ class ServerGuard:
             prompt_tokens=judged.usage.prompt,
             cached_tokens=judged.usage.cached,
             completion_tokens=judged.usage.completion,
+            raw=judged.raw,
         )
 
 

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+#: Characters of a guard's own words that a verdict keeps; an answer of a thousand tokens is whole.
+RAW_LIMIT = 8192
+
 
 class Outcome(StrEnum):
     """The three answers."""
@@ -78,6 +81,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         prompt_tokens: read by the guard, cached ones included.
         cached_tokens: of these, served from a prefix cache, where the server says.
         completion_tokens: written by the guard.
+        raw: what the guard wrote, word for word, one answer behind the other where it was asked twice; also of an
+            answer that could not be read. Untrusted text of at most about `RAW_LIMIT` characters; kept by the store.
     """
 
     outcome: Outcome
@@ -92,6 +97,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+    raw: str | None = None
 
     def __post_init__(self) -> None:
         """Holds the invariant: a reason exactly when not evaluated."""
@@ -99,3 +105,15 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             raise ValueError(
                 f"outcome {self.outcome} with reason {self.reason}: a reason belongs to not_evaluated only"
             )
+
+
+def kept(*texts: str | None) -> str | None:
+    """Puts a guard's answers behind each other, each on lines of its own; ``None`` when there is none.
+
+    What is over `RAW_LIMIT` loses its middle and says so: a verdict stands at an answer's beginning or at its end.
+    """
+    text = "\n".join(t for t in texts if t)
+    if len(text) > RAW_LIMIT:
+        half = RAW_LIMIT // 2
+        text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    return text or None

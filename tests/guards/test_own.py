@@ -41,6 +41,7 @@ def test_what_a_function_answers_wrongly_or_raises_is_told() -> None:
     found = verdicts(factory.build(f"python:{__name__}:broken"), [user("a"), user("b"), user("c")])
     assert [v.reason for v in found] == [Reason.UNPARSABLE, Reason.UNPARSABLE, Reason.GUARD_ERROR]
     assert "p_unsafe is 7" in (found[0].detail or "")
+    assert [v.raw for v in found] == ['{"p_unsafe": 7}', '"no"', None]
 
 
 @pytest.mark.parametrize("uri", ["python:nowhere_at_all:f", "python:json:nothing", "python:json", "cmd:"])
@@ -86,6 +87,7 @@ def test_a_program_judges_line_by_line_and_is_started_again_when_it_ends(tmp_pat
         Reason.UNPARSABLE,
         Outcome.SAFE,
     ]
+    assert [v.raw for v in found[1:4]] == ['{"id": 2, "p_unsafe": 0.8}', "nonsense\n", None]
     before = factory.build(uri).info.fingerprint
     script.write_text(PROGRAM + "\n")
     assert factory.build(uri).info.fingerprint != before

@@ -87,6 +87,7 @@ def test_labels_are_asked_for_what_is_unsafe_only_and_on_the_same_prefix() -> No
     assert second["messages"][0] == first["messages"][0]
     assert second["messages"][1] == {"role": "assistant", "content": "unsafe"}
     assert verdict.prompt_tokens == 200
+    assert verdict.raw == f"unsafe\n{json.dumps(NAMES)}", "both answers are kept, word for word"
 
 
 @pytest.mark.parametrize("answer", [completion("no idea"), completion(json.dumps({"risk_source": "User Input"}))])
@@ -185,6 +186,7 @@ def test_a_model_that_thinks_first_is_read_behind_its_thoughts() -> None:
     with scripted_guard(lambda path, body: (200, cut)) as server:
         [verdict] = judge(server.url, pack="agentdog-1.5-unified")
     assert (verdict.reason, "1024" in (verdict.detail or "")) == (Reason.UNPARSABLE, True)
+    assert verdict.raw, "what could not be read is kept"
 
 
 def _always(answer: dict[str, Any]) -> Script:
