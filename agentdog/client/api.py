@@ -13,11 +13,15 @@ from agentdog.client.shapes import (
     Counts,
     DisplayVerdict,
     FeedPage,
+    Flows,
+    Found,
     GuardStatus,
     Page,
+    Records,
     Scopes,
     Stored,
     Taxonomy,
+    View,
 )
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -84,6 +88,26 @@ class Client:
     def trajectory(self, any_id: str, *, project: str | None = None) -> Stored:
         """Finds one trajectory by its id, or by any trace, span, session or tool-call id in it."""
         return cast("Stored", self._get(f"trajectories/{quote(any_id, safe='')}", project=project))
+
+    def search(self, q: str, *, project: str | None = None, limit: int | None = None) -> Found:
+        """Finds runs by any id in them, or by words of their title, user texts and evidence, newest first."""
+        return cast("Found", self._get("search", q=q, project=project, limit=limit))
+
+    def view(self, any_id: str, *, first: int | None = None, count: int | None = None, clip: int | None = None) -> View:
+        """Returns one run in pieces: outline, incidents, and `count` steps from `first` with texts cut at `clip`."""
+        return cast("View", self._get(f"view/{quote(any_id, safe='')}", first=first, count=count, clip=clip))
+
+    def text(self, any_id: str, step: int, field: str) -> str:
+        """Returns one text of a step whole, by the name that a cut gives it."""
+        return str(self._get(f"text/{quote(any_id, safe='')}", step=step, field=field)["text"])
+
+    def records(self, any_id: str, *, step: int | None = None, limit: int | None = None) -> Records:
+        """Returns the spans and log records that told one step, or the whole run."""
+        return cast("Records", self._get(f"records/{quote(any_id, safe='')}", step=step, limit=limit))
+
+    def flows(self, any_id: str, step: int) -> Flows:
+        """Says where each value in a step's calls was seen before."""
+        return cast("Flows", self._get(f"flows/{quote(any_id, safe='')}", step=step))
 
     def events(self, since: str | None = None, *, limit: int | None = None) -> FeedPage:
         """Returns what happened after a cursor; without one, where the feed stands now."""

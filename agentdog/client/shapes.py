@@ -39,6 +39,7 @@ class Verdict(TypedDict):
     guard: str
     p_unsafe: NotRequired[float]
     labels: NotRequired[Labels]
+    axes: NotRequired[dict[str, dict[str, float]]]
     evidence: NotRequired[list[Evidence]]
     reason: NotRequired[str]
     detail: NotRequired[str]
@@ -185,6 +186,93 @@ class Stored(TypedDict):
     summary: Summary
     trajectory: Trajectory
     diagnosis: NotRequired[Diagnosis]
+
+
+class Hit(TypedDict):
+    """A run that a search found; `excerpt` is untrusted text."""
+
+    summary: Summary
+    kind: Literal["id", "user", "evidence", "incident"]
+    step: NotRequired[int]
+    excerpt: NotRequired[str]
+
+
+class Found(TypedDict):
+    """What a search found, newest first; `total` is how many there may be."""
+
+    hits: list[Hit]
+    total: int
+
+
+class Outlined(TypedDict):
+    """One step in the outline of a run."""
+
+    role: Literal["user", "agent", "environment"]
+    outcome: NotRequired[Literal["safe", "unsafe", "not_evaluated"]]
+    p_unsafe: NotRequired[float]
+    name: NotRequired[str]
+
+
+class Cut(TypedDict):
+    """A text that was not sent whole: its name, and its length in characters."""
+
+    field: str
+    size: int
+
+
+class Version(TypedDict):
+    """What one diagnosis of a run said."""
+
+    judged_at: str
+    digest: str
+    guard: str
+    verdict: DisplayVerdict
+    p_unsafe: NotRequired[float]
+    incidents: NotRequired[int]
+    onset: NotRequired[int]
+
+
+class View(TypedDict):
+    """One run in pieces: `steps` begin at index `first`, `cuts` are by step index as text."""
+
+    summary: Summary
+    head: Trajectory
+    outline: list[Outlined]
+    first: int
+    steps: list[Step]
+    cuts: dict[str, list[Cut]]
+    verdicts: list[StepVerdict]
+    focus: NotRequired[int]
+    guard: NotRequired[GuardInfo]
+    judged_at: NotRequired[str]
+    verdict: NotRequired[Literal["safe", "unsafe", "not_evaluated"]]
+    reasons: NotRequired[dict[str, int]]
+    incidents: NotRequired[list[Incident]]
+    versions: NotRequired[list[Version]]
+
+
+class Records(TypedDict):
+    """Spans and log records as they were decoded; every text in them is untrusted."""
+
+    records: list[dict[str, Any]]
+    total: int
+
+
+class Flow(TypedDict):
+    """Where one value of a call was seen before: step index per source, -1 the system prompt."""
+
+    call: str
+    argument: str
+    value: str
+    kind: str
+    origin: Literal["system", "user", "trusted", "untrusted", "agent"]
+    seen: NotRequired[dict[str, int]]
+
+
+class Flows(TypedDict):
+    """The values of one step's calls."""
+
+    flows: list[Flow]
 
 
 class Page(TypedDict):

@@ -99,6 +99,18 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next: str | None = None
 
 
+class Version(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What one diagnosis of a trajectory said, kept when a later one said otherwise. Times RFC 3339."""
+
+    judged_at: str
+    digest: str
+    guard: str
+    verdict: DisplayVerdict
+    p_unsafe: float | None = None
+    incidents: int = 0
+    onset: int | None = None
+
+
 class FeedEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Something happened: a trajectory changed, was judged, or an incident was opened."""
 
@@ -190,6 +202,17 @@ class Store(Protocol):
 
     async def get(self, any_id: str, project: str | None = None) -> Stored | None:
         """Finds a trajectory by its id, an alias, or any trace, span, session or tool-call id in it."""
+        ...
+
+    async def search(self, words: str, *, project: str | None = None, limit: int = 20) -> tuple[Sequence[Stored], int]:
+        """Finds trajectories whose user texts, title and evidence hold all these words, newest first; and how many may.
+
+        The last word may be the beginning of one. What is returned does hold them; the count is an upper bound.
+        """
+        ...
+
+    async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
+        """Returns what diagnoses of a trajectory said, newest first, each once per change."""
         ...
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:

@@ -15,6 +15,9 @@ key (``ad:{pNN}:…``)                      what
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
 ``ids:PROJECT``                           hash: any id (eight bytes) → trajectory id (by id)
 ``rows:PROJECT``, ``index:PROJECT:FACET`` hash and sorted sets of the list (partition of the project)
+``posting:PROJECT:WORD``                  text: trajectories that hold a word, eight bytes each (by word)
+``vocabulary:PROJECT``, ``named:PROJECT`` sorted set of words; hash: eight bytes → an id that is not of our making
+``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
 ``feed``, ``due``, ``projects``           partition 0: event stream, units to look at again, names of projects
 ========================================  ====================================================================
@@ -106,6 +109,26 @@ def rows(project: str) -> str:
 def index(project: str, facet: str) -> str:
     """Sorted set of a project's trajectories with one facet, by start time in microseconds."""
     return key(partition(project), "index", project, facet)
+
+
+def posting(project: str, word: str) -> str:
+    """Trajectories that hold a word."""
+    return key(partition(project, word), "posting", project, word)
+
+
+def vocabulary(project: str) -> str:
+    """Sorted set of a project's words."""
+    return key(partition(project), "vocabulary", project)
+
+
+def named(project: str) -> str:
+    """Hash that leads from eight bytes to a trajectory's id, where that is not made of them."""
+    return key(partition(project), "named", project)
+
+
+def versions(project: str, trajectory_id: str) -> str:
+    """List of what earlier diagnoses of a trajectory said."""
+    return key(partition(project, trajectory_id), "versions", project, trajectory_id)
 
 
 def verdict(project: str, guard: str, prefix: str) -> str:

@@ -18,17 +18,20 @@ from agentdog.spans import whereabouts
 from agentdog.store import keys, scripts
 from agentdog.store.accounting import projects
 from agentdog.store.codec import identity, pack, unpack
-from agentdog.store.contract import FeedEvent, Stored, Summary
+from agentdog.store.contract import FeedEvent, Stored, Summary, Version
 from agentdog.store.feed import Feed
 from agentdog.store.index import Owners
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.rows import Base, Overlay, base_of, overlay_of, row_of, summarise
+from agentdog.store.texts import found, holds, passages, said
+from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Trajectory
 
 _HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
+_VERSIONS_KEPT = 50
 
 
 class Library:
@@ -40,6 +43,7 @@ class Library:
         self._feed = feed
         self._clock = clock
         self._owners = Owners(link)
+        self._words = Words(link)
 
     async def save_trajectory(self, trajectory: Trajectory, aliases: Sequence[str], records: int) -> bool:
         """Stores a version unless it, or a later one, is there; takes in the trajectories that `aliases` name."""
@@ -60,6 +64,7 @@ class Library:
         await self._take_in(project, own, [a for a in aliases if a != own], records)
         await self._link.one("SADD", keys.PROJECTS, project)
         await self._owners.name(project, own, [own, *aliases])
+        await self._words.post(project, own, (passage.text for passage in said(trajectory)))
         summary = await self._refresh(project, own, now)
         if saved and summary is not None:
             await self._announce(summary, now)
@@ -76,6 +81,9 @@ class Library:
         )
         if saved == _MOVED_ON:
             return False
+        await self._words.post(project, diagnosis.trajectory_id, (passage.text for passage in found(diagnosis)))
+        if complete:
+            await self._note_version(project, diagnosis)
         summary = await self._refresh(project, diagnosis.trajectory_id, now)
         if summary is not None:
             fields = [_ANNOUNCED + incident.id for incident in diagnosis.incidents]
@@ -101,6 +109,47 @@ class Library:
                 if found is not None and any(any_id in step.sources for step in found.trajectory.steps):
                     return found
         return None
+
+    async def search(self, words: str, project: str | None, limit: int) -> tuple[Sequence[Stored], int]:
+        """Finds trajectories by words: who holds them newest first, and how many may in all."""
+        places: list[tuple[int, str, str]] = []
+        for name in [project] if project is not None else await projects(self._link):
+            listed = await self._listing.newest_first(name, await self._words.find(name, words))
+            places += [(score, name, found) for score, found in listed]
+        wanted = list(dict.fromkeys(words_of(words)))
+        out: list[Stored] = []
+        for _, name, owner in sorted(places, reverse=True):
+            stored = await self._read(name, owner)
+            texts = passages(stored.trajectory, stored.diagnosis) if stored else []
+            if stored and holds("\n".join(passage.text for passage in texts), wanted) == len(wanted):
+                out.append(stored)
+            if len(out) >= limit:
+                break
+        return out, len(places) if len(out) >= limit else len(out)
+
+    async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
+        """Returns what diagnoses of a trajectory said, newest first."""
+        raw = await self._link.one("LRANGE", keys.versions(project, trajectory_id), 0, -1)
+        return tuple(msgspec.json.decode(each, type=Version) for each in raw)
+
+    async def _note_version(self, project: str, diagnosis: Diagnosis) -> None:
+        """Keeps what a diagnosis says when it says something new; two workers may note the same twice."""
+        overlay = overlay_of(diagnosis, complete=True)
+        said_now = Version(
+            judged_at=diagnosis.judged_at,
+            digest=diagnosis.digest,
+            guard=diagnosis.guard.fingerprint,
+            verdict=overlay.verdict,
+            p_unsafe=diagnosis.p_unsafe,
+            incidents=len(diagnosis.incidents),
+            onset=diagnosis.incidents[0].onset if diagnosis.incidents else None,
+        )
+        name = keys.versions(project, diagnosis.trajectory_id)
+        newest = await self._link.one("LINDEX", name, 0)
+        before = msgspec.json.decode(newest, type=Version) if newest else None
+        if before and msgspec.structs.replace(before, judged_at=said_now.judged_at) == said_now:
+            return
+        await self._link.many([("LPUSH", name, msgspec.json.encode(said_now)), ("LTRIM", name, 0, _VERSIONS_KEPT - 1)])
 
     async def _read(self, project: str, trajectory_id: str) -> Stored | None:
         for _ in range(_HOPS):

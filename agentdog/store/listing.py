@@ -20,7 +20,7 @@ from agentdog.store.rows import Row, facet, micros
 
 #: Place of a row in the whole list, descending: score, project, id.
 _Place = tuple[int, str, str]
-_CHUNK = 128
+_CHUNK, _MANY = 128, 5000
 _NO_ROW = b""
 _FACETS = ("verdict", "risk_source", "failure_mode", "real_world_harm", "agent", "tool")
 
@@ -63,6 +63,15 @@ class Listing:
             return ()
         raw = await self._link.one("HMGET", keys.rows(project), *candidates)
         return tuple(c for c, found in zip(candidates, raw, strict=True) if found)
+
+    async def newest_first(self, project: str, candidates: Sequence[str]) -> list[tuple[int, str]]:
+        """Returns those candidates that are listed, with their places in time (µs), newest first."""
+        found: list[tuple[int, str]] = []
+        for at in range(0, len(candidates), _MANY):
+            part = candidates[at : at + _MANY]
+            scores = await self._link.one("ZMSCORE", keys.index(project, "all"), *part)
+            found += [(int(float(s)), c) for s, c in zip(scores, part, strict=True) if s is not None]
+        return sorted(found, reverse=True)
 
     async def counts(self, project: str) -> Mapping[str, int]:
         """Counts a project's trajectories by displayed verdict."""

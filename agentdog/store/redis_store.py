@@ -10,7 +10,7 @@ from agentdog.guards import Verdict
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import accounting, server_info
-from agentdog.store.contract import DeadLetter, FeedPage, Page, Query, Receipt, Stored, Work
+from agentdog.store.contract import DeadLetter, FeedPage, Page, Query, Receipt, Stored, Version, Work
 from agentdog.store.feed import Feed
 from agentdog.store.journal import Journal
 from agentdog.store.library import Library
@@ -117,6 +117,14 @@ class RedisStore:
     async def get(self, any_id: str, project: str | None = None) -> Stored | None:
         """See `Library.get`."""
         return await self._library.get(any_id, project)
+
+    async def search(self, words: str, *, project: str | None = None, limit: int = 20) -> tuple[Sequence[Stored], int]:
+        """See `Library.search`."""
+        return await self._library.search(words, project, limit)
+
+    async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
+        """See `Library.versions`."""
+        return await self._library.versions(project, trajectory_id)
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:
         """See `Feed.read`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import operations, trajectories
+from agentdog.service.api import operations, trajectories, views
 from agentdog.store.contract import Store
 
 
@@ -17,5 +17,6 @@ def build_router(store: Store, guard: Guard) -> APIRouter:
     """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only."""
     router = APIRouter(prefix="/api/v1")
     router.include_router(trajectories.build(store))
+    router.include_router(views.build(store))
     router.include_router(operations.build(store, guard))
     return router

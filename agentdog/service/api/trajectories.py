@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from fastapi import Query as Param
 
-from agentdog.base.errors import NotFoundError
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import EventFilter, TrajectoryFilter
 from agentdog.service.api.respond import documented, reply
+from agentdog.service.api.views import AnyId, Project, needed
 from agentdog.store.contract import FeedPage, Page, Store, Stored
-
-#: Trace and span ids are stored in lower case; in JSON and in other tools they may be written in capitals (OTLP 1.11).
-_HEX_ID = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}(:[0-9A-Fa-f]{16})?")
-
-AnyId = Annotated[str, Path(description="A trajectory, trace, span (`traceid:spanid` too), session or tool-call id.")]
-Project = Annotated[str | None, Param(description="Look in this project only.")]
 
 
 def build(store: Store) -> APIRouter:
@@ -41,16 +34,7 @@ def build(store: Store) -> APIRouter:
         responses=documented(Stored, "The run as it is known now; `diagnosis` is absent until the first verdict."),
     )
     async def trajectory(any_id: AnyId, project: Project = None) -> Response:
-        found = await store.get(any_id, project)
-        if found is None and _HEX_ID.fullmatch(any_id):
-            found = await store.get(any_id.lower(), project)
-        if found is None:
-            where = f" in project {project!r}" if project else ""
-            raise NotFoundError(
-                f"no trajectory, trace, span, session or tool call has the id {any_id!r}{where};"
-                " it may not have arrived yet, or was removed"
-            )
-        return reply(found)
+        return reply(await needed(store, any_id, project))
 
     @router.get(
         "/events",
