@@ -23,8 +23,10 @@ _HARMS = ("real_world_harm", "harm_type", "risk_type")
 
 
 def is_row(value: object) -> bool:
-    """Tells whether a JSON value looks like a row of this schema: turns under one of the known keys."""
-    return isinstance(value, dict) and any(isinstance(value.get(key), list) for key in _TURNS) and "role" not in value
+    """Tells whether a JSON value looks like a row of this schema: turns, or what should be some beside a label."""
+    if not isinstance(value, dict) or "role" in value:
+        return False
+    return any(isinstance(value.get(key), list) or (key in value and "label" in value) for key in _TURNS)
 
 
 def read(path: Path) -> Iterator[Case]:
@@ -42,7 +44,11 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
     profile = row.get("profile")
     if profile is not None and not isinstance(profile, str):
         raise DecodeError(f"{where}: profile must be text or null")
+    if not isinstance(row_id, str | int):
+        raise DecodeError(f"{where}: id is {type(row_id).__name__}; expected text or a number")
     tools = row.get("tool_used")
+    if isinstance(tools, str):  # some loaders keep the list as the JSON text it was in their columns
+        tools = files.decoded(tools)
     if tools is not None and not isinstance(tools, list):
         raise DecodeError(f"{where}: tool_used must be a list of tool specifications")
     trajectory = from_turns(
@@ -56,6 +62,7 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
             failure_mode=files.gold_text(row, ("failure_mode",), where),
             real_world_harm=files.gold_text(row, _HARMS, where),
         ),
+        doubt="ambiguous" if row.get("ambiguous") else None,
         # ATBench's rows are scenarios of their own; the sets without tool lists repeat user requests.
         group=group_of(source, {"group": row_id} if tools is not None else {}, trajectory),
         source=source,
@@ -66,7 +73,17 @@ def _turns(row: dict[str, Any], where: str) -> list[dict[str, Any]]:
     key = next((k for k in _TURNS if k in row), None)
     if key is None or not isinstance(row[key], list):
         raise DecodeError(f"{where}: no list of turns under {', '.join(_TURNS)}")
-    turns = [turn for part in row[key] for turn in (part if isinstance(part, list) else [part])]
-    if not all(isinstance(turn, dict) for turn in turns):
-        raise DecodeError(f"{where}: {key} must hold turns, objects with a role")
+    turns = list(_flat(row[key]))
+    for number, turn in enumerate(turns):
+        if not isinstance(turn, dict):
+            raise DecodeError(f"{where}: {key}, turn {number} is {type(turn).__name__}; expected an object with a role")
     return turns
+
+
+def _flat(rounds: list[Any]) -> Iterator[Any]:
+    """The turns of all rounds in order, however deep the rounds are nested."""
+    for part in rounds:
+        if isinstance(part, list):
+            yield from _flat(part)
+        else:
+            yield part

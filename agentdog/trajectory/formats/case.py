@@ -5,6 +5,8 @@ Invariant: reading loses no row and invents no label; what a file does not say i
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from agentdog.trajectory.model import Trajectory
@@ -18,8 +20,8 @@ class Gold(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     real_world_harm: str | None = None
 
 
-class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One trajectory and its annotation.
+class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="schema", tag="agentdog.case/1"):
+    """One trajectory and its annotation; its JSON is our own schema for labelled rows.
 
     Attributes:
         trajectory: what the agent did; its id is unique within the file.
@@ -28,6 +30,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         unsafe_step: index of the step that goes wrong, where the set is labelled by step.
         onset_from: index of the first step that announces or prepares it, where the set says; at most `unsafe_step`.
         severity: how grave the set's judges put it, on the set's own ordinal scale, where it has one.
+        doubt: what makes the label one that the set itself does not vouch for: ``ambiguous`` (annotators may well
+            differ: ASSEBench's mark, TS-Bench's middle score) or ``never_reached`` (the risky point was not come to).
         group: rows of one group share a scenario; splits and resampling go by group.
         source: name of the set.
     """
@@ -38,5 +42,6 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     unsafe_step: int | None = None
     onset_from: int | None = None
     severity: float | None = None
+    doubt: Literal["ambiguous", "never_reached"] | None = None
     group: str
     source: str

@@ -23,7 +23,11 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "functio
 
 def is_message(value: object) -> bool:
     """Tells whether a JSON value looks like one chat message."""
-    return isinstance(value, dict) and value.get("role") in _ROLES and ("content" in value or "tool_calls" in value)
+    return isinstance(value, dict) and _known(value.get("role")) and ("content" in value or "tool_calls" in value)
+
+
+def _known(role: object) -> bool:
+    return isinstance(role, str) and role in _ROLES
 
 
 def is_row(value: object) -> bool:
@@ -57,7 +61,7 @@ def to_case(chat: dict[str, Any], where: str, source: str, number: int) -> Case:
     names: dict[str, str] = {}
     for index, message in enumerate(chat["messages"]):
         place = f"{where}, message {index}"
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+        if not isinstance(message, dict) or not _known(message.get("role")):
             role = message.get("role") if isinstance(message, dict) else None
             raise DecodeError(f"{place}: role is {role!r}; expected one of {', '.join(sorted(_ROLES))}")
         if message["role"] in ("system", "developer"):

@@ -45,9 +45,11 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
         raise DecodeError(f"{where}: labels is {type(labels).__name__}; expected an object")
     reader = _Reader()
     for index, event in enumerate(row["trajectory"]["events"]):
-        message = event.get("message") if isinstance(event, dict) else None
+        message = event.get("message") if isinstance(event, dict) else event
         if isinstance(message, dict):
             reader.message(message, f"{where}, event {index}", f"event:{index}")
+        elif message is not None:
+            raise DecodeError(f"{where}, event {index}: message is {type(message).__name__}; expected an object")
     row_id = str(row.get("id", number))
     return msgspec.structs.replace(
         reader.draft.case(row_id, source, None),

@@ -40,6 +40,11 @@ def read_bytes(path: Path) -> bytes:
         raise DecodeError(f"{path}: damaged gzip data ({error})") from error
 
 
+def packed(data: bytes) -> bytes:
+    """Packs bytes with gzip: the same bytes give the same file."""
+    return gzip.compress(data, mtime=0)
+
+
 def read_values(path: Path) -> tuple[Shape, list[Any]]:
     """Reads every JSON value of a file: the items of a list, the one object, or one value per line.
 
@@ -52,7 +57,9 @@ def read_values(path: Path) -> tuple[Shape, list[Any]]:
     except UnicodeDecodeError as error:
         raise DecodeError(f"{path}: not UTF-8 text (byte {error.start})") from error
     try:
-        whole = json.loads(text)
+        whole = _decode(text)
+    except RecursionError:
+        raise DecodeError(f"{path}: nested too deep to be read") from None
     except ValueError:
         return "lines", _sound(list(_lines(path, text)), text)
     return ("list", _sound(whole, text)) if isinstance(whole, list) else ("object", _sound([whole], text))
@@ -77,9 +84,24 @@ def _lines(path: Path, text: str) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield _decode(line)
+        except RecursionError:
+            raise DecodeError(f"{path}, line {number}: nested too deep to be read") from None
         except ValueError as error:
             raise DecodeError(f"{path}, line {number}: not JSON ({error})") from error
+
+
+def _decode(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    # NaN is no JSON, but what data frames write where a value is missing; infinities stay what the file calls them.
+    return json.loads(text, parse_constant=lambda name: None if name == "NaN" else name)
+
+
+def decoded(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Decodes a value that a file keeps as JSON text; text that is no JSON stays as it is."""
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def cases(path: Path, to_case: Callable[[dict[str, Any], str, str, int], T]) -> Iterator[T]:

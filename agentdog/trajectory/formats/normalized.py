@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agentdog.base.errors import DecodeError
 from agentdog.trajectory.formats import files
@@ -57,6 +57,8 @@ def to_case(row: dict[str, Any], where: str) -> Case:
         raise DecodeError(f"{where}: profile must be text or null")
     trajectory = from_turns(str(row["id"]), steps, source=source, where=where, profile=profile)
     meta = row.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise DecodeError(f"{where}: meta is {type(meta).__name__}; expected an object or null")
     return Case(
         trajectory=trajectory,
         label=files.binary_label(row, where),
@@ -68,6 +70,7 @@ def to_case(row: dict[str, Any], where: str) -> Case:
         unsafe_step=_index(row, "unsafe_step", len(steps), where),
         onset_from=_index(row, "onset_from", len(steps), where),
         severity=_severity(source, meta, where),
+        doubt=_doubt(meta),
         group=group_of(source, meta, trajectory),
         source=source,
     )
@@ -78,6 +81,12 @@ def _severity(source: str, meta: dict[str, Any], where: str) -> float | None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return None if value is None else float(value)
     raise DecodeError(f"{where}: meta.{_SEVERITIES[source]} is {value!r}; expected a number or null")
+
+
+def _doubt(meta: dict[str, Any]) -> Literal["ambiguous", "never_reached"] | None:
+    if meta.get("ambiguous"):
+        return "ambiguous"
+    return "never_reached" if meta.get("never_reached") else None
 
 
 def _gold(row: dict[str, Any], key: str, where: str) -> str | None:

@@ -18,6 +18,9 @@ from agentdog.trajectory.formats import (
     files,
     native,
     normalized,
+    stepshield,
+    tracesafe,
+    ts_bench,
     who_when,
 )
 from agentdog.trajectory.formats.case import Case
@@ -31,6 +34,7 @@ class Format(NamedTuple):
     read: Callable[[Path], Iterator[Case]]
 
 
+_LOOKED_AT = 100  # rows that may tell the format
 #: From the most to the least telling; the first that knows the first row wins.
 FORMATS = (
     Format("native", native.is_row, native.read),
@@ -40,6 +44,9 @@ FORMATS = (
     Format("atbench-claw", claw.is_row, claw.read),
     Format("atbench-codex", codex_rows.is_row, codex_rows.read),
     Format("who-when", who_when.is_row, who_when.read),
+    Format("stepshield", stepshield.is_row, stepshield.read),
+    Format("tracesafe", tracesafe.is_row, tracesafe.read),
+    Format("ts-bench", ts_bench.is_row, ts_bench.read),
     Format("normalized", normalized.is_row, normalized.read),
     Format("chat", lambda value: chat.is_row(value) or chat.is_message(value), chat.read),
     Format("atbench", atbench.is_row, atbench.read),
@@ -47,7 +54,9 @@ FORMATS = (
 
 
 def sniff(path: Path) -> Format:
-    """Returns the format of a file, judged by its first row.
+    """Returns the format of a file, judged by its first row; by a later one when the first is in none.
+
+    A file whose first row is damaged is then refused by its format's reader, which names the field.
 
     Raises:
         NotFoundError: when there is no such file.
@@ -56,9 +65,10 @@ def sniff(path: Path) -> Format:
     _, values = files.read_values(path)
     if not values:
         raise DecodeError(f"{path}: no rows in it")
-    for known in FORMATS:
-        if known.is_row(values[0]):
-            return known
+    for value in values[:_LOOKED_AT]:
+        for known in FORMATS:
+            if known.is_row(value):
+                return known
     first = values[0]
     shown = (
         f"an object with {', '.join(list(map(str, first))[:8])}" if isinstance(first, dict) else type(first).__name__

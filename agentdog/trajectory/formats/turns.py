@@ -15,6 +15,7 @@ import msgspec
 
 from agentdog.base.errors import DecodeError
 from agentdog.base.ids import canonical_json, digest
+from agentdog.trajectory.formats import files
 from agentdog.trajectory.formats.actions import parse_action
 from agentdog.trajectory.model import Agent, Role, Step, Tool, ToolCall, Trajectory
 
@@ -25,6 +26,7 @@ _ROLES = {
     "assistant": "agent",
     "environment": "environment",
     "tool": "environment",
+    "tool_output": "environment",
 }
 _TOOLS_MARK = "Available tools:"
 
@@ -138,10 +140,18 @@ def split_profile(profile: str) -> tuple[str | None, tuple[Tool, ...]]:
 
 
 def tools_of(listed: object) -> tuple[Tool, ...]:
-    """Reads tool specifications, bare or wrapped as ``{"function": {…}}``; skips what has no name."""
+    """Reads tool specifications, bare or wrapped as ``{"function": {…}}``, or JSON text of such.
+
+    What has no name is left out, but for text that is no JSON: that is a name.
+    """
+    listed = files.decoded(listed) if isinstance(listed, str) else listed
     tools = []
     for item in listed if isinstance(listed, list) else ():
-        spec = item.get("function", item) if isinstance(item, dict) else None
+        told = files.decoded(item) if isinstance(item, str) else item
+        if isinstance(told, str) and told.strip():
+            tools.append(Tool(name=told.strip()))
+            continue
+        spec = told.get("function", told) if isinstance(told, dict) else None
         if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
             continue
         description, parameters = spec.get("description"), spec.get("parameters")
