@@ -85,6 +85,12 @@ def keys_of(unit: str, links: Links) -> frozenset[str]:
     )
 
 
+def call_keys(call_id: str) -> tuple[str, ...]:
+    """Returns the keys by which units that tell of a call are found."""
+    key = digest("said", "call:" + call_id, size=10)
+    return (MADE + key, USED + key)
+
+
 def counterparts(key: str) -> tuple[str, ...]:
     """Returns the keys of those that a unit with this key may be joined with."""
     if key.startswith(MADE):

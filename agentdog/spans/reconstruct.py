@@ -16,7 +16,7 @@ from agentdog.base.ids import digest
 from agentdog.spans import doubles
 from agentdog.spans.assemble import Assembly
 from agentdog.spans.dialects.evidence import session_of
-from agentdog.spans.grouping import Links, counterparts, groups, hear_links, keys_of, session
+from agentdog.spans.grouping import Links, call_keys, counterparts, groups, hear_links, keys_of, session
 from agentdog.spans.header import agents_of, handoffs, missing_of
 from agentdog.spans.listen import distinct, listen
 from agentdog.spans.records import Record, Span
@@ -121,15 +121,15 @@ def trajectory_id(project: str, unit: str) -> str:
 
 
 def ids(trajectory: Trajectory) -> frozenset[str]:
-    """Returns the ids by which it is looked up: its calls, spans, traces, session, the trajectories its units would be.
+    """Returns the ids by which it is looked up: its spans, traces, session, the trajectories its units would be.
 
-    What `whereabouts` reduces to one of these is not among them.
+    What `whereabouts` reduces to one of these is not among them, nor are calls that `call_keys` lead to.
     """
     found = {trajectory.id}
     if trajectory.session_id:
         found.add(trajectory.session_id)
     for step in trajectory.steps:
-        found.update(call.id for call in step.tool_calls)
+        found.update(call.id for call in step.tool_calls if call.id_synthetic)
         for source in step.sources:
             found.add(whereabouts(trajectory.project, source) or source)
             trace, _, span = source.partition(":")
@@ -144,6 +144,16 @@ def whereabouts(project: str, source: str) -> str | None:
     if head == "log":
         return trajectory_id(project, f"session:{tail.rpartition(':')[0]}")
     return head if colon else None
+
+
+def units_of(trajectory: Trajectory) -> tuple[str, ...]:
+    """Returns the units whose records a trajectory's steps cite, in order."""
+    found = dict.fromkeys(source for step in trajectory.steps for source in step.sources)
+    units = []
+    for source in found:
+        head, _, tail = source.partition(":")
+        units.append(f"session:{tail.rpartition(':')[0]}" if head == "log" else f"trace:{head}")
+    return tuple(dict.fromkeys(units))
 
 
 def links_of(records: Iterable[Record], heard: Iterable[Heard]) -> dict[str, Links]:
@@ -222,4 +232,15 @@ def _completion(
     return "idle" if options.now_ns is None or options.now_ns - max(ended, last.end) >= options.idle_ns else "open"
 
 
-__all__ = ["IDLE_NS", "Means", "counterparts", "ids", "join_keys", "reconstruct", "trajectory_id", "whereabouts"]
+__all__ = [
+    "IDLE_NS",
+    "Means",
+    "call_keys",
+    "counterparts",
+    "ids",
+    "join_keys",
+    "reconstruct",
+    "trajectory_id",
+    "units_of",
+    "whereabouts",
+]

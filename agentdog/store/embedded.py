@@ -131,6 +131,7 @@ class EmbeddedServer:
             "appendfsync": self._fsync,
             "save": "",
             "maxmemory-policy": "noeviction",
+            "stream-node-max-bytes": "1024",  # most events are withdrawn soon, and a node is freed as a whole
             "logfile": str(self._folder / "server.log"),
             "daemonize": "no",
         }

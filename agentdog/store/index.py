@@ -75,7 +75,15 @@ class Joins:
             ]
         )
         # Only now: a unit that knows a key does not register it again.
-        await self._link.one("APPEND", keys.joins(project, unit), b"".join(fresh))
+        await self._link.run(scripts.EXTEND, [keys.joins(project, unit)], b"".join(fresh))
+
+    async def bearers(self, project: str, joins: Iterable[str]) -> Sequence[str]:
+        """Returns the units that bear any of these keys, who came last first."""
+        fields = [_join_field(join) for join in joins]
+        answers = await self._link.many([("HGET", keys.join(project, field), field) for field in fields])
+        names = [name for answer in answers for name in reversed(_split(answer))]
+        found = await self._link.many([("HGET", keys.units(project, name), name) for name in dict.fromkeys(names)])
+        return [each.decode() for each in found if each is not None]
 
     async def joined(self, project: str, unit: str) -> Sequence[str]:
         """Returns the unit and all that it is joined to, however indirectly."""

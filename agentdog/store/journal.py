@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import keys, scripts
 from agentdog.store.codec import pack
 from agentdog.store.contract import Receipt
+from agentdog.store.deltas import refers_to
 from agentdog.store.index import Joins
 from agentdog.store.link import Command, Link
-from agentdog.store.shelf import Fold, Shelf, field_of, fold_all
+from agentdog.store.retold import Source
+from agentdog.store.shelf import Fold, Loose, Shelf, field_of, raw_of
 
 #: Records written by one script call: Redis runs nothing else meanwhile, so a call stays in the low milliseconds.
 _CHUNK = 256
 _SCAN_COUNT = 1000
+_HOPS = 8  # records of a chain that are asked for one by one
 _FOLDS = 32  # records folded by one script call, for the same reason
 #: Records that were read stay here up to this size, as JSON: a run of 200 steps with 5 kB messages sends 0.1 GB.
 _KEPT_BYTES = 128 * 2**20
@@ -86,6 +89,10 @@ class Journal:
         others = [each for each in await self._joins.joined(project, unit) if each != unit]
         return (*own, *await self._read(project, others))
 
+    async def bearers(self, project: str, joins: Iterable[str]) -> Sequence[str]:
+        """See `Joins.bearers`."""
+        return await self._joins.bearers(project, joins)
+
     async def sample(self, units: int) -> Sequence[Record]:
         """Returns the records of up to so many units of any project, whichever come first."""
         found: list[bytes] = []
@@ -99,19 +106,43 @@ class Journal:
         answers = await self._link.many([("HGETALL", name) for name in found[:units]])
         return tuple(record for answer in answers for record in _read_alone(answer).records.values())
 
+    def held(self, project: str, units: Sequence[str]) -> list[tuple[Source, bytes]]:
+        """Returns records of these units that this process has at hand, with their bytes: of each sort the largest."""
+        best: dict[str, tuple[str, Loose]] = {}
+        for unit in units:
+            shelf = self._shelves.get((project, unit))
+            for each in shelf.loose() if shelf is not None else ():
+                if each.sort not in best or best[each.sort][1].rank < each.rank:
+                    best[each.sort] = (unit, each)
+        ordered = sorted(best.values(), key=lambda found: found[1].rank, reverse=True)
+        return [(Source(unit, each.field), each.raw) for unit, each in ordered]
+
+    async def raw(self, project: str, unit: str, field: bytes) -> bytes | None:
+        """Returns the bytes of one record; None when it is gone."""
+        name, stored = keys.records(project, unit), dict[bytes, bytes]()
+        at: bytes | None = field
+        while at is not None:
+            if len(stored) == _HOPS:  # a long chain: all at once instead
+                stored = _pairs(await self._link.one("HGETALL", name))
+            value = stored.get(at) or await self._link.one("HGET", name, at)
+            if value is None:
+                return None
+            stored[at], at = value, refers_to(value)
+        return await asyncio.to_thread(raw_of, field, stored)
+
     async def trim(self, project: str, unit: str) -> None:
         """Folds the unit's records that lie as they were appended and that were gathered here."""
         key = (project, unit)
         shelf = self._shelves.get(key)
         if shelf is None:
             return
-        folds, bases = await asyncio.to_thread(fold_all, shelf.loose())
+        folds = await asyncio.to_thread(shelf.folds)
         for start in range(0, len(folds), _FOLDS):
             chunk = folds[start : start + _FOLDS]
             if not await self._link.run(scripts.FOLD, [keys.records(project, unit)], *_arguments(chunk)):
                 self._shelves.pop(key, None)  # somebody else folded, or deleted: what lies there is to be read anew
                 return
-        shelf.settle(folds, bases)
+        shelf.settle(folds)
 
     async def _read(self, project: str, units: Sequence[str]) -> tuple[Record, ...]:
         """Returns the units' records; only what was not read before is asked for."""
@@ -154,14 +185,4 @@ def _read_alone(answer: Sequence[bytes]) -> Shelf:
 
 
 def _arguments(folds: Sequence[Fold]) -> list[str | int | bytes | float]:
-    return [
-        value
-        for each in folds
-        for value in (
-            each.field,
-            each.sha,
-            each.base.field if each.base else b"",
-            each.base.sha if each.base else "",
-            each.new,
-        )
-    ]
+    return [value for each in folds for value in (each.field, each.sha, each.base, each.new)]

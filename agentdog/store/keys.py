@@ -30,6 +30,9 @@ from zlib import crc32
 from agentdog.base.ids import digest
 
 PARTITIONS = 64
+_SHARDS = (
+    16  # of the partitions hold what leads to trajectories and units: many small hashes cost more than their content
+)
 GROUP = "weave"
 
 _READABLE = 128
@@ -44,6 +47,11 @@ PROJECTS = "ad:{p00}:projects"
 def partition(*parts: str) -> int:
     """Returns the partition of what these parts name; stable for ever, since data lies by it."""
     return crc32("\0".join(parts).encode("utf-8", "surrogatepass")) % PARTITIONS
+
+
+def shard(*parts: str) -> int:
+    """Returns the partition, one of few, where the indexes have what these parts name."""
+    return partition(*parts) // (PARTITIONS // _SHARDS) * (PARTITIONS // _SHARDS)
 
 
 def key(number: int, *parts: str) -> str:
@@ -63,12 +71,12 @@ def joins(project: str, unit: str) -> str:
 
 def join(project: str, field: bytes) -> str:
     """Hash that leads from join keys to units."""
-    return key(partition(project, field.hex()), "join", project)
+    return key(shard(project, field.hex()), "join", project)
 
 
 def units(project: str, field: bytes) -> str:
     """Hash that leads from units in short to their names."""
-    return key(partition(project, field.hex()), "units", project)
+    return key(shard(project, field.hex()), "units", project)
 
 
 def count(number: int, project: str) -> str:
@@ -98,7 +106,7 @@ def trajectory(project: str, trajectory_id: str) -> str:
 
 def ids(project: str, any_id: str) -> str:
     """Hash that tells which trajectory an id belongs to."""
-    return key(partition(project, any_id), "ids", project)
+    return key(shard(project, any_id), "ids", project)
 
 
 def rows(project: str) -> str:

@@ -7,6 +7,7 @@ The order of writes is trajectory, ids, row, feed: a worker that dies between th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -14,19 +15,21 @@ import msgspec
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Diagnosis
-from agentdog.spans import whereabouts
+from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
 from agentdog.store import keys, scripts
 from agentdog.store.accounting import projects
 from agentdog.store.codec import identity, pack, unpack
 from agentdog.store.contract import FeedEvent, Stored, Summary, Version
 from agentdog.store.feed import Feed
 from agentdog.store.index import Owners
+from agentdog.store.journal import Journal
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
+from agentdog.store.retold import read, retell, sources_of
 from agentdog.store.rows import Base, Overlay, base_of, overlay_of, row_of, summarise
 from agentdog.store.texts import found, holds, passages, said
 from agentdog.store.words import Words, words_of
-from agentdog.trajectory import Trajectory
+from agentdog.trajectory import Step, Trajectory
 
 _HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
@@ -37,8 +40,9 @@ _VERSIONS_KEPT = 50
 class Library:
     """Saves and finds trajectories."""
 
-    def __init__(self, link: Link, listing: Listing, feed: Feed, clock: Clock) -> None:
+    def __init__(self, link: Link, journal: Journal, listing: Listing, feed: Feed, clock: Clock) -> None:
         self._link = link
+        self._journal = journal
         self._listing = listing
         self._feed = feed
         self._clock = clock
@@ -48,13 +52,14 @@ class Library:
     async def save_trajectory(self, trajectory: Trajectory, aliases: Sequence[str], records: int) -> bool:
         """Stores a version unless it, or a later one, is there; takes in the trajectories that `aliases` name."""
         now = rfc3339(self._clock.now_ns())
-        blob = pack(trajectory)
         project, own = trajectory.project, trajectory.id
+        held = self._journal.held(project, units_of(trajectory))
+        blob = await asyncio.to_thread(retell, trajectory, held)
         saved = await self._link.run(
             scripts.SAVE_TRAJECTORY,
             [keys.trajectory(project, own)],
             trajectory.digest,
-            digest(blob),
+            digest(identity(trajectory)),
             records,
             blob,
             msgspec.json.encode(base_of(trajectory, now)),
@@ -103,10 +108,9 @@ class Library:
             if found is not None:
                 return found
         for name in where:
-            under = whereabouts(name, any_id)
-            for owner in (await self._owners.find([name], under)).values() if under is not None else ():
+            for owner in await self._indirect(name, any_id):
                 found = await self._read(name, owner)
-                if found is not None and any(any_id in step.sources for step in found.trajectory.steps):
+                if found is not None and any(_tells_of(step, any_id) for step in found.trajectory.steps):
                     return found
         return None
 
@@ -151,21 +155,37 @@ class Library:
             return
         await self._link.many([("LPUSH", name, msgspec.json.encode(said_now)), ("LTRIM", name, 0, _VERSIONS_KEPT - 1)])
 
+    async def _indirect(self, project: str, any_id: str) -> Sequence[str]:
+        """Returns the trajectories that may hold an id which no index leads to: a step's source, a tool call."""
+        founded = [trajectory_id(project, unit) for unit in await self._journal.bearers(project, call_keys(any_id))]
+        under = whereabouts(project, any_id)
+        found = [await self._owners.find([project], each) for each in ([under] if under is not None else []) + founded]
+        return list(dict.fromkeys(owner for owners in found for owner in owners.values()))
+
     async def _read(self, project: str, trajectory_id: str) -> Stored | None:
         for _ in range(_HOPS):
             name = keys.trajectory(project, trajectory_id)
             blob, diagnosis, moved = await self._link.one("HMGET", name, "blob", "diagnosis", "moved")
             if blob:
                 row = await self._summary(project, trajectory_id, None)
-                return row and Stored(
+                trajectory = await self._retold(project, blob)
+                if row is None or trajectory is None:
+                    return None
+                return Stored(
                     summary=row[0],
-                    trajectory=unpack(blob, Trajectory),
+                    trajectory=trajectory,
                     diagnosis=unpack(diagnosis, Diagnosis) if diagnosis else None,
                 )
             if not moved:
                 return None
             trajectory_id = moved.decode()
         return None
+
+    async def _retold(self, project: str, blob: bytes) -> Trajectory | None:
+        """Reads a trajectory; None when records that it refers to were deleted, and its text with them."""
+        records = [await self._journal.raw(project, source.unit, source.field) for source in sources_of(blob)]
+        known = [raw for raw in records if raw is not None]
+        return await asyncio.to_thread(read, blob, known) if len(known) == len(records) else None
 
     async def _is_current(self, trajectory: Trajectory) -> bool:
         """Tells a version that is there already (its row may still be missing) from one that came too late."""
@@ -200,6 +220,11 @@ class Library:
         head = msgspec.json.decode(base, type=Base)
         over = msgspec.json.decode(overlay, type=Overlay) if overlay else None
         return summarise(head, over, now or head.summary.updated_at), int(rev)
+
+
+def _tells_of(step: Step, any_id: str) -> bool:
+    named = {*step.sources, *(call.id for call in step.tool_calls), step.tool_call_id}
+    return any_id in named
 
 
 def _event(kind: str, summary: Summary, now: str) -> FeedEvent:

@@ -50,7 +50,7 @@ class RedisStore:
         self._queue = Queue(link, clock, lease_s)
         self._feed = Feed(link, feed_events)
         self._listing = Listing(link)
-        self._library = Library(link, self._listing, self._feed, clock)
+        self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
 
     async def append(self, project: str, batch: Decoded) -> Receipt:

@@ -42,20 +42,15 @@ end
 return stored
 """)
 
-#: Writes records anew in another form, all or nothing: each must still lie as it was read, and so must what it refers
-#: to. KEYS records; ARGV (field, SHA-1 of its value, field referred to or '', SHA-1 of that value, new value)…
+#: Writes records anew in another form, all or nothing: each must still lie as it was read, and what it refers to must
+#: be there. KEYS records; ARGV (field, SHA-1 of its value, field referred to, new value)…
 FOLD = Script("""
-local coming = {}
-for i = 1, #ARGV, 5 do
-  local value, base = redis.call('HGET', KEYS[1], ARGV[i]), ARGV[i + 2]
+for i = 1, #ARGV, 4 do
+  local value = redis.call('HGET', KEYS[1], ARGV[i])
   if not value or redis.sha1hex(value) ~= ARGV[i + 1] then return 0 end
-  if base ~= '' and not coming[base] then
-    local other = redis.call('HGET', KEYS[1], base)
-    if not other or redis.sha1hex(other) ~= ARGV[i + 3] then return 0 end
-  end
-  coming[ARGV[i]] = true
+  if redis.call('HEXISTS', KEYS[1], ARGV[i + 2]) == 0 then return 0 end
 end
-for i = 1, #ARGV, 5 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 4]) end
+for i = 1, #ARGV, 4 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 3]) end
 return 1
 """)
 
@@ -65,6 +60,12 @@ for i = 2, #ARGV do
   local units = redis.call('HGET', KEYS[1], ARGV[i]) or ''
   redis.call('HSET', KEYS[1], ARGV[i], units .. ARGV[1])
 end
+return 1
+""")
+
+#: Lengthens a text; APPEND would set as much room aside as the text is long. KEYS text; ARGV what to add.
+EXTEND = Script("""
+redis.call('SET', KEYS[1], (redis.call('GET', KEYS[1]) or '') .. ARGV[1])
 return 1
 """)
 

@@ -19,23 +19,33 @@ from agentdog.store.deltas import Base, fold, is_loose, refers_to, unfold
 
 _SPAN_ID = re.compile("[0-9a-f]{16}")  # OTLP, trace.proto: eight bytes
 _SPAN = b"s"
-_SORTS = 8  # conversations of one unit that grow side by side: an agent and those it delegates to
+_LOOSE = 8  # records of one unit that stay loose although nothing larger holds what they say
+_SMALL = 64  # a difference of so many bytes is worth writing whatever the record's own size
+_GAIN = 4  # what holds most of a record leaves less than this part of it
 
 
 class Fold(msgspec.Struct, frozen=True, kw_only=True):
-    """One record to be written anew if its stored form, and that of what it refers to, are still those."""
+    """One record to be written anew if its stored form is still that and what it refers to is there."""
 
     field: bytes
     sha: str
-    base: Base | None
+    base: bytes
     new: bytes
 
 
 class Loose(msgspec.Struct, frozen=True, kw_only=True):
-    """Records as they were appended: field, sort, SHA-1 of the stored form, bytes; and what they may refer to."""
+    """A record as it was appended: field, sort, SHA-1 and size of the stored form, bytes."""
 
-    records: list[tuple[bytes, str, str, bytes]]
-    bases: dict[str, Base]
+    field: bytes
+    sort: str
+    sha: str
+    size: int
+    raw: bytes
+
+    @property
+    def rank(self) -> tuple[int, bytes]:
+        """Differences refer upwards in this order."""
+        return len(self.raw), self.field
 
 
 class Shelf:
@@ -44,75 +54,78 @@ class Shelf:
     def __init__(self) -> None:
         self.records: dict[bytes, Record] = {}
         self.size = 0
-        self._loose: dict[bytes, tuple[str, bytes]] = {}
-        self._bases: dict[str, Base] = {}
+        self._loose: dict[bytes, Loose] = {}
+        self._tried: set[tuple[bytes, bytes]] = set()
 
     def missing(self, fields: Iterable[bytes]) -> list[bytes]:
         """Returns those fields of a unit's hash that were not read yet."""
         return [field for field in fields if field not in self.records]
 
     def readable(self, stored: Mapping[bytes, bytes]) -> bool:
-        """Whether nothing among these values refers to a record that is neither among them nor a base here."""
-        bases = {base.field for base in self._bases.values()}
-        return all(base is None or base in stored or base in bases for base in map(refers_to, stored.values()))
+        """Whether nothing among these values refers to a record that is neither among them nor loose here."""
+        return all(base is None or base in stored or base in self._loose for base in map(refers_to, stored.values()))
 
     def put(self, stored: Mapping[bytes, bytes]) -> None:
         """Takes in values of the unit's hash."""
-        raws = {base.field: base.raw for base in self._bases.values()}
+        raws = {field: each.raw for field, each in self._loose.items()}
         for field in stored:
-            for each in reversed(_chain(field, stored, raws)):
-                value = stored[each]
-                base = refers_to(value)
-                raws[each] = inflate(value) if is_loose(value) else unfold(value, raws[base] if base else None)
+            _unfold_chain(field, stored, raws)
         for field, value in stored.items():
             if field in self.records:
                 continue
-            raw, sha = raws[field], sha1(value)
-            self.records[field] = unpack(raw, Record)  # type: ignore[arg-type]
+            raw = raws[field]
+            record: Record = unpack(raw, Record)  # type: ignore[arg-type]
+            self.records[field] = record
             self.size += len(raw)
             if is_loose(value):
-                self._loose[field] = (sha, raw)
+                self._loose[field] = Loose(field=field, sort=_sort(record), sha=sha1(value), size=len(value), raw=raw)
+
+    def loose(self) -> list[Loose]:
+        """Returns what lies as it was appended, the largest first."""
+        return sorted(self._loose.values(), key=lambda each: each.rank, reverse=True)
+
+    def folds(self) -> list[Fold]:
+        """Folds what others hold; returns what is to be written.
+
+        A record is told apart from the next larger of its sort, else from the largest. What neither holds stays loose,
+        since something larger may still come that does; of those only the largest few. Each is read back before
+        anything relies on it.
+        """
+        known = self.loose()
+        if not known:
+            return []
+        next_of = {known[0].sort: known[0]}
+        out, kept = [], []
+        for each in known[1:]:
+            bases = list(dict.fromkeys(base.field for base in (next_of.get(each.sort, known[0]), known[0])))
+            next_of[each.sort] = each
+            untried = [base for base in bases if (each.field, base) not in self._tried]
+            self._tried.update((each.field, base) for base in untried)
+            best = min((_fold(each, self._loose[base]) for base in untried), key=_length, default=None)
+            if best is not None and len(best.new) < max(_SMALL, each.size // _GAIN):
+                out.append(best)
             else:
-                self._offer(Base(field=field, raw=raw, sha=sha))
+                kept.append((each, bases))
+        for each, bases in kept[_LOOSE - 1 :]:
+            out.append(min((_fold(each, self._loose[base]) for base in bases), key=_length))
+        return out
 
-    def loose(self) -> Loose:
-        """Returns what there is to fold, and what it may refer to."""
-        records = [(field, _sort(self.records[field]), *known) for field, known in self._loose.items()]
-        return Loose(records=records, bases=dict(self._bases))
-
-    def settle(self, folds: Iterable[Fold], bases: Mapping[str, Base]) -> None:
+    def settle(self, folds: Iterable[Fold]) -> None:
         """Takes note that folds were written."""
         for each in folds:
             self._loose.pop(each.field, None)
-        self._bases = dict(bases)
-
-    def _offer(self, base: Base) -> None:
-        offer(self._bases, _sort(self.records[base.field]), base)
+        self._tried = {(field, base) for field, base in self._tried if field in self._loose and base in self._loose}
 
 
-def fold_all(loose: Loose) -> tuple[list[Fold], dict[str, Base]]:
-    """Folds records; returns what is to be written, in order, and what later ones may refer to then.
-
-    Each is read back before anything relies on it.
-    """
-    bases = dict(loose.bases)
-    out = []
-    for field, sort, sha, raw in loose.records:
-        base = bases.get(sort) or max(bases.values(), key=lambda b: len(b.raw), default=None)
-        new = fold(raw, base)
-        if unfold(new, base.raw if base else None) != raw:
-            raise AssertionError(f"record {field!r} would not be read back as it came")
-        out.append(Fold(field=field, sha=sha, base=base, new=new))
-        offer(bases, sort, Base(field=field, raw=raw, sha=sha1(new)))
-    return out, bases
+def _fold(loose: Loose, base: Loose) -> Fold:
+    new = fold(loose.raw, Base(field=base.field, raw=base.raw))
+    if unfold(new, base.raw) != loose.raw:
+        raise AssertionError(f"record {loose.field!r} would not be read back as it came")
+    return Fold(field=loose.field, sha=loose.sha, base=base.field, new=new)
 
 
-def offer(bases: dict[str, Base], sort: str, base: Base) -> None:
-    """Keeps, of each of a few sorts of records, the one that holds most of the history."""
-    known = bases.pop(sort, None)
-    bases[sort] = base if known is None or len(base.raw) >= len(known.raw) else known
-    while len(bases) > _SORTS:
-        del bases[min(bases, key=lambda each: len(bases[each].raw))]
+def _length(each: Fold) -> int:
+    return len(each.new)
 
 
 def sha1(value: bytes) -> str:
@@ -125,6 +138,20 @@ def field_of(record: Record) -> bytes:
     if isinstance(record, Span) and _SPAN_ID.fullmatch(record.span_id):
         return _SPAN + bytes.fromhex(record.span_id)
     return record.id.encode("utf-8", "surrogatepass")
+
+
+def raw_of(field: bytes, stored: Mapping[bytes, bytes]) -> bytes:
+    """Returns the bytes of a record among values of its unit's hash that hold its whole chain."""
+    raws: dict[bytes, bytes] = {}
+    _unfold_chain(field, stored, raws)
+    return raws[field]
+
+
+def _unfold_chain(field: bytes, stored: Mapping[bytes, bytes], raws: dict[bytes, bytes]) -> None:
+    for each in reversed(_chain(field, stored, raws)):
+        value = stored[each]
+        base = refers_to(value)
+        raws[each] = inflate(value) if base is None else unfold(value, raws[base])
 
 
 def _chain(field: bytes, stored: Mapping[bytes, bytes], raws: Mapping[bytes, bytes]) -> list[bytes]:
