@@ -5,6 +5,7 @@
 'http://127.0.0.1:8080'
 """
 
+from agentdog.client.aio import AsyncClient
 from agentdog.client.api import DEFAULT_URL, Client
 from agentdog.client.errors import (
     ApiError,
@@ -20,6 +21,7 @@ from agentdog.client.errors import (
 __all__ = [
     "DEFAULT_URL",
     "ApiError",
+    "AsyncClient",
     "BadAnswer",
     "Client",
     "ClientError",

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
-from agentdog.client import transport
+from agentdog.client import inline, transport
 from agentdog.client.shapes import (
+    CheckAnswer,
     Counts,
+    Decision,
     DisplayVerdict,
     FeedPage,
     Flows,
@@ -52,6 +54,60 @@ class Client:
         given = {key: value for key, value in query.items() if value is not None}
         url = f"{self.base_url}/api/v1/{path}" + (f"?{urlencode(given)}" if given else "")
         return transport.get(self._opener, url, self._headers, self._timeout)
+
+    def _send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> Any:  # noqa: ANN401
+        url = f"{self.base_url}/api/v1/{path}"
+        return transport.send(self._opener, method, url, self._headers, timeout or self._timeout, body)
+
+    def check(  # noqa: PLR0913 - the fields of the endpoint, by keyword only
+        self,
+        tool: str,
+        arguments: dict[str, Any] | str,
+        *,
+        deadline: float,
+        on_not_evaluated: Decision,
+        trajectory_id: str | None = None,
+        messages: list[dict[str, Any]] | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        call_id: str | None = None,
+        thought: str | None = None,
+        agent: str | None = None,
+        project: str | None = None,
+    ) -> CheckAnswer:
+        """Asks whether a call may be made; answers within the deadline and never raises an error of this client.
+
+        Args:
+            tool: the call's tool.
+            arguments: the decoded object, or the text as the model wrote it.
+            deadline: seconds from now to the answer, whatever hangs or fails on the way.
+            on_not_evaluated: the decision when the sidecar cannot say, or cannot be reached: your choice, always.
+            trajectory_id: what was before, by any id of a run whose telemetry the sidecar receives.
+            messages: what was before, as chat messages; wins over `trajectory_id`.
+            tools: specifications of the tools offered, with `messages`.
+            call_id: the model's id of the call.
+            thought: the agent's text beside the call.
+            agent: who calls.
+            project: of the run.
+
+        Raises:
+            ValueError: the deadline is no positive number, or `on_not_evaluated` none of the three decisions.
+        """
+        asked = inline.body(
+            action={"tool": tool, "arguments": arguments, "id": call_id},
+            deadline=deadline,
+            on_not_evaluated=on_not_evaluated,
+            trajectory_id=trajectory_id,
+            messages=messages,
+            tools=tools,
+            thought=thought,
+            agent=agent,
+            project=project,
+        )
+        return inline.within(deadline, on_not_evaluated, lambda: self.post_check(asked, deadline))
+
+    def post_check(self, asked: dict[str, Any], timeout: float) -> CheckAnswer:
+        """Sends one check as it is; unlike `check`, raises what fails."""
+        return cast("CheckAnswer", self._send("POST", "check", asked, timeout))
 
     def trajectories(  # noqa: PLR0913 - the filters of the endpoint, by keyword only
         self,

@@ -372,6 +372,27 @@ class Health(TypedDict):
     mend: NotRequired[str]
 
 
+Decision = Literal["allow", "deny", "review"]
+
+
+class CheckAnswer(TypedDict):
+    """What is to become of a call; `by` is ``on_not_evaluated`` when nobody could say in time, and why is there."""
+
+    decision: Decision
+    reason: str
+    by: Literal["policy", "guard", "on_not_evaluated"]
+    rule: NotRequired[str]
+    not_evaluated: NotRequired[str]
+    detail: NotRequired[str]
+    guard: NotRequired[str]
+    p_unsafe: NotRequired[float]
+    labels: NotRequired[Labels]
+    evidence: NotRequired[list[Evidence]]
+    trajectory_id: NotRequired[str]
+    steps_seen: NotRequired[int]
+    elapsed_ms: NotRequired[float]
+
+
 class GuardStatus(TypedDict):
     """The guard in use."""
 

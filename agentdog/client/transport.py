@@ -1,4 +1,4 @@
-"""One GET, standard library only.
+"""One request, standard library only.
 
 Invariants: the token goes to the configured address only (redirects are refused, and a loopback address is never sent
 through the environment's proxy); an answer that is not the API's JSON never looks like data.
@@ -49,10 +49,24 @@ def opener_for(base_url: str) -> urllib.request.OpenerDirector:
 
 def get(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str], timeout: float) -> Any:  # noqa: ANN401
     """Gets and decodes one JSON answer; `timeout` in seconds is for connecting and for each read."""
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme was checked by opener_for
+    return send(opener, "GET", url, headers, timeout)
+
+
+def send(
+    opener: urllib.request.OpenerDirector,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    timeout: float,
+    body: object = None,
+) -> Any:  # noqa: ANN401
+    """Sends one request, with `body` as JSON where there is one, and decodes the JSON answer."""
+    data = None if body is None else json.dumps(body, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    more = {} if data is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers | more, method=method)  # noqa: S310 - opener_for checked the scheme
     try:
         with opener.open(request, timeout=timeout) as answer:
-            body: bytes = answer.read()
+            raw: bytes = answer.read()
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error.code, error.read(), url) from None
@@ -64,7 +78,7 @@ def get(opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str]
     except http.client.HTTPException as error:
         raise BadAnswer(f"{_origin(url)} answers, but not with HTTP: {error!r}; is it the API?") from error
     try:
-        return json.loads(body)
+        return json.loads(raw)
     except ValueError as error:
         raise BadAnswer(f"{_origin(url)} answers, but not with JSON; is it the sidecar's API (port 8080)?") from error
 

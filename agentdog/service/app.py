@@ -11,6 +11,7 @@ from agentdog.base.errors import StoreUnavailable
 from agentdog.guards import Guard
 from agentdog.service.api import build_router
 from agentdog.service.api.errors import Problem, error_response
+from agentdog.service.inline import Checker
 from agentdog.service.metrics import CONTENT_TYPE, Metrics, render
 from agentdog.store.contract import Store
 
@@ -23,10 +24,10 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     detail: str | None = None
 
 
-def build_app(store: Store, guard: Guard, metrics: Metrics) -> FastAPI:
+def build_app(store: Store, guard: Guard, metrics: Metrics, checker: Checker | None = None) -> FastAPI:
     """Builds the application over an open store."""
     app = FastAPI(title="agentdog", version=__version__)
-    app.include_router(build_router(store, guard))
+    app.include_router(build_router(store, guard, checker=checker, metrics=metrics))
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:

@@ -31,6 +31,25 @@ class Metrics:
             "agentdog_otlp_metrics_discarded_bytes", "Metrics payloads accepted and dropped", registry=self.registry
         )
 
+        self._checks = Counter(
+            "agentdog_checks",
+            "Inline checks by decision, by who decided, and by why nobody could",
+            ("decision", "by", "not_evaluated"),
+            registry=self.registry,
+        )
+        self._check_seconds = Histogram(
+            "agentdog_check_seconds",
+            "From the request to the answer of an inline check",
+            ("by",),
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=self.registry,
+        )
+
+    def check(self, decision: str, by: str, not_evaluated: str | None, seconds: float) -> None:
+        """Counts one answered check."""
+        self._checks.labels(decision, by, not_evaluated or "").inc()
+        self._check_seconds.labels(by).observe(seconds)
+
     def request(self, signal: str, protocol: str, code: str, seconds: float) -> None:
         """Counts one answered request."""
         self._requests.labels(signal, protocol, code).inc()

@@ -7,17 +7,22 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentdog.guards import Guard, factory
+from agentdog.policy import Decision
+from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.process import configure_logging, stop_event
 from agentdog.service.serve import serve
 from agentdog.service.settings import Settings
 from agentdog.service.stores import open_store
 from agentdog.service.worker import Worker
+from agentdog.store.contract import Store
 
 _log = logging.getLogger(__name__)
+#: The policy file's name in the data folder, where no setting names one.
+POLICY = "policy.yaml"
 
 
 async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
@@ -28,8 +33,14 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
     """
     configure_logging(settings, "serve")
     with stop_event(tethered=tethered) as stop:
-        async with _guard(settings) as guard, open_store(settings) as store:
-            await serve(settings, store, guard, stop)
+        async with AsyncExitStack() as stack:
+            guard = await stack.enter_async_context(_guard(settings, settings.guard.uri))
+            inline = guard
+            if settings.check.guard is not None:
+                inline = await stack.enter_async_context(_guard(settings, settings.check.guard))
+            policy = policy_file(settings)
+            store = await stack.enter_async_context(open_store(settings))
+            await serve(settings, store, guard, stop, _checker(settings, store, inline, policy))
 
 
 async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
@@ -42,15 +53,37 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
     # Unique among all workers on all machines, so that nobody's claims are mistaken for ours.
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with stop_event(tethered=tethered) as stop:
-        async with _guard(settings) as guard, open_store(settings) as store:
+        async with _guard(settings, settings.guard.uri) as guard, open_store(settings) as store:
             _log.info("working as %s, guard %s", name, guard.info.name)
             judging = Judging(store, guard, retry_for_s=settings.guard.retry_for_s)
             await Worker(store, judging, settings, name=name, memory=store.memory).run(stop)
 
 
+def policy_file(settings: Settings) -> PolicyFile:
+    """Reads the rules of inline checks.
+
+    Raises:
+        UsageError: the file that was named is not there, or cannot be read as rules.
+    """
+    named = settings.check.policy
+    return PolicyFile((named or settings.data / POLICY).expanduser(), required=named is not None)
+
+
+def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile) -> Checker:
+    fallback = settings.check.on_not_evaluated
+    return Checker(
+        store,
+        guard,
+        policy,
+        on_not_evaluated=Decision(fallback) if fallback else None,
+        on_unsafe=Decision(settings.check.on_unsafe),
+        project=settings.project,
+    )
+
+
 @asynccontextmanager
-async def _guard(settings: Settings) -> AsyncIterator[Guard]:
-    guard = factory.build(settings.guard.uri, settings.data / factory.PACKS_FOLDER)
+async def _guard(settings: Settings, uri: str) -> AsyncIterator[Guard]:
+    guard = factory.build(uri, settings.data / factory.PACKS_FOLDER)
     try:
         yield guard
     finally:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from agentdog.guards import Guard
 from agentdog.service import app, ports, receiver_grpc, receiver_http
+from agentdog.service.inline import Checker
 from agentdog.service.intake import Intake
 from agentdog.service.metrics import Metrics
 from agentdog.service.settings import Settings
@@ -30,7 +31,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, store: Store, guard: Guard, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, store: Store, guard: Guard, stop: asyncio.Event, checker: Checker | None = None
+) -> None:
     """Serves until `stop` is set; ports are taken before the first request is answered.
 
     Raises:
@@ -45,7 +48,7 @@ async def serve(settings: Settings, store: Store, guard: Guard, stop: asyncio.Ev
         await stack.enter_async_context(_grpc(settings, intake, metrics))
         servers = [
             (_http(receiver_http.build_app(intake, metrics, limit)), otlp_socket),
-            (_http(app.build_app(store, guard, metrics)), api_socket),
+            (_http(app.build_app(store, guard, metrics, checker)), api_socket),
         ]
         _log.info(
             "OTLP/HTTP on %s, OTLP/gRPC on %s, API on %s",

@@ -96,6 +96,23 @@ class GuardSettings(_Part):
     )
 
 
+class CheckSettings(_Part):
+    """Inline checks: what ``POST /api/v1/check`` answers."""
+
+    policy: Path | None = Field(
+        default=None, description="policy file that is obeyed before any guard; unset: policy.yaml in the data folder"
+    )
+    guard: str | None = Field(
+        default=None, repr=False, description="guard of inline checks, such as server:…?priority=-1; unset: GUARD__URI"
+    )
+    on_not_evaluated: Literal["allow", "deny", "review"] | None = Field(
+        default=None, description="answer when no verdict can be had in time; unset: every caller must say"
+    )
+    on_unsafe: Literal["deny", "review"] = Field(
+        default="deny", description="answer when the guard says unsafe: deny, or let a person review"
+    )
+
+
 class WorkerSettings(_Part):
     """How trajectories are woven and judged."""
 
@@ -138,6 +155,7 @@ class Settings(BaseSettings):
     )
     redis: RedisSettings = RedisSettings()
     guard: GuardSettings = GuardSettings()
+    check: CheckSettings = CheckSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: Limits = Limits()
     otlp_grpc: GrpcListen = GrpcListen()

@@ -22,6 +22,7 @@ from agentdog.base.errors import OutsideError, StoreUnavailable
 from agentdog.guards import factory
 from agentdog.service import dashboard, ports
 from agentdog.service.children import Child
+from agentdog.service.run import policy_file
 from agentdog.service.settings import Settings, to_environment
 from agentdog.service.stores import connect
 from agentdog.store.embedded import EmbeddedServer, private_folder
@@ -88,6 +89,9 @@ async def supervise(settings: Settings, *, quiet: bool = False) -> AsyncIterator
 async def _check_beforehand(settings: Settings, with_dashboard: bool) -> None:
     """Says what no restart of a child would mend, before anything is started."""
     await factory.build(settings.guard.uri).close()
+    if settings.check.guard is not None:
+        await factory.build(settings.check.guard).close()
+    policy_file(settings)
     if settings.redis.url is not None:
         store = connect(settings, settings.redis.url)
         try:

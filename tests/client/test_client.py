@@ -14,6 +14,7 @@ import pytest
 
 from agentdog.client import (
     ApiError,
+    AsyncClient,
     BadAnswer,
     Client,
     InvalidRequest,
@@ -160,3 +161,8 @@ def test_the_client_imports_the_standard_library_only() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] []"
+
+
+def test_the_asynchronous_client_has_every_call() -> None:
+    calls = {name for name in vars(Client) if not name.startswith("_") and name != "post_check"}
+    assert calls <= set(vars(AsyncClient))

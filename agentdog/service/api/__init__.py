@@ -1,6 +1,6 @@
-"""The read API: everything a person, a page or a program may ask about runs, without ever touching Redis itself.
+"""The API: everything a person, a page or a program may ask about runs, without ever touching Redis itself.
 
-Invariants: GET only, nothing is changed; answers are the contract's structs; every error has the one shape of
+Invariants: GET changes nothing; answers are the contract's structs; every error has the one shape of
 `agentdog.service.api.errors`.
 """
 
@@ -9,13 +9,22 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import operations, trajectories, views
+from agentdog.service.api import check, operations, trajectories, views
+from agentdog.service.inline import Checker
+from agentdog.service.metrics import Metrics
 from agentdog.store.contract import Store
 
 
-def build_router(store: Store, guard: Guard) -> APIRouter:
-    """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only."""
+def build_router(
+    store: Store, guard: Guard, *, checker: Checker | None = None, metrics: Metrics | None = None
+) -> APIRouter:
+    """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only.
+
+    Without a `checker` there is no inline check.
+    """
     router = APIRouter(prefix="/api/v1")
+    if checker is not None:
+        router.include_router(check.build(checker, metrics or Metrics()))
     router.include_router(trajectories.build(store))
     router.include_router(views.build(store))
     router.include_router(operations.build(store, guard))

@@ -1,0 +1,57 @@
+"""`AsyncClient`: the same calls for programs that live in an event loop.
+
+Invariant: every method of `Client` is here under the same name with the same arguments; none holds up the loop.
+Requests run in threads: the standard library has no asynchronous HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from agentdog.client import inline
+from agentdog.client.api import DEFAULT_URL, Client
+from agentdog.client.shapes import CheckAnswer, Decision
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_thread(
+    method: Callable[Concatenate[Client, P], R],
+) -> Callable[Concatenate[AsyncClient, P], Awaitable[R]]:
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(method, self.sync, *args, **kwargs)
+
+    call.__name__, call.__doc__ = method.__name__, method.__doc__
+    return call
+
+
+class AsyncClient:
+    """Talks to one sidecar without blocking; see `Client` for arguments, answers and errors."""
+
+    def __init__(self, base_url: str = DEFAULT_URL, token: str | None = None, timeout: float = 10.0) -> None:
+        self.sync = Client(base_url, token, timeout)
+
+    async def check(self, tool: str, arguments: dict[str, Any] | str, **fields: Any) -> CheckAnswer:  # noqa: ANN401
+        """Asks whether a call may be made; see `Client.check`. Answers within the deadline, raises no client error."""
+        deadline: float = fields["deadline"]
+        decision: Decision = fields["on_not_evaluated"]
+        action = {"tool": tool, "arguments": arguments, "id": fields.pop("call_id", None)}
+        asked = inline.body(action=action, **fields)
+        return await inline.within_async(deadline, decision, lambda: self.sync.post_check(asked, deadline))
+
+    trajectories = _in_thread(Client.trajectories)
+    trajectory = _in_thread(Client.trajectory)
+    search = _in_thread(Client.search)
+    view = _in_thread(Client.view)
+    text = _in_thread(Client.text)
+    records = _in_thread(Client.records)
+    flows = _in_thread(Client.flows)
+    events = _in_thread(Client.events)
+    taxonomy = _in_thread(Client.taxonomy)
+    projects = _in_thread(Client.projects)
+    accounting = _in_thread(Client.accounting)
+    scopes = _in_thread(Client.scopes)
+    guard = _in_thread(Client.guard)

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""What an inline check costs, and how well it keeps a deadline, through a real ``agentdog serve`` over loopback HTTP.
+
+    python benchmarks/check.py [--calls N] [--json]
+
+Two parts. *Embedded guard*: sequential checks of a pending call, whole runs sent as messages, growing call by call as
+an agent's would; from the request to the decoded answer. *Hanging guard*: checks against a model server that accepts
+connections and never answers, 16 at a time, deadlines of 50 to 400 ms; overshoot is the caller's wait beyond the
+deadline it named. Every hanging check must answer what the caller said (`on_not_evaluated`); others are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from agentdog.base.stats import quantile
+
+DEADLINES_MS = (50, 100, 200, 400)
+CONCURRENCY = 16
+WARM_UP = 20
+
+
+def main() -> int:
+    """Runs both parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    report = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "embedded": embedded(options.calls),
+        "hanging": hanging(options.calls),
+    }
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    print(f"{report['machine']}, {report['date']}")
+    for row in report["embedded"]:
+        print(
+            f"embedded guard, runs of {row['steps']} steps: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms"
+            f" over {row['calls']} checks"
+        )
+    row = report["hanging"]
+    print(
+        f"hanging guard, {row['calls']} checks, {CONCURRENCY} at a time: overshoot p50 {row['overshoot_p50_ms']} ms,"
+        f" p99 {row['overshoot_p99_ms']} ms, longest {row['overshoot_max_ms']} ms; otherwise: {row['otherwise']}"
+    )
+    return 0
+
+
+def embedded(calls: int) -> list[dict[str, Any]]:
+    """Times checks of runs of three lengths."""
+    rows = []
+    with serve("embedded") as base, httpx.Client(base_url=base, timeout=30) as client:
+        for steps in (4, 12, 40):
+            times: list[float] = []
+            number = 0
+            while len(times) < calls // 3:
+                number += 1
+                for messages, action in run(number, steps):
+                    body = {"messages": messages, "action": action, "deadline_ms": 5000, "on_not_evaluated": "deny"}
+                    began = time.perf_counter()
+                    answer = client.post("/api/v1/check", json=body).json()
+                    times.append((time.perf_counter() - began) * 1000)
+                    if answer["by"] != "guard":
+                        raise SystemExit(f"the embedded guard did not answer: {answer}")
+            times = times[WARM_UP:] if len(times) > 2 * WARM_UP else times
+            rows.append(
+                {
+                    "steps": steps,
+                    "calls": len(times),
+                    "p50_ms": round(quantile(sorted(times), 0.5), 2),
+                    "p99_ms": round(quantile(sorted(times), 0.99), 2),
+                }
+            )
+    return rows
+
+
+def run(number: int, steps: int) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """Yields the checks that an agent's run of so many steps asks for: one per call, each over all before it."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": f"Summarise the {number} tickets and note each."}]
+    for turn in range(steps // 2):
+        text = f"Ticket {number}-{turn}: order {turn * 7919} of customer{turn}@shop.example is late. " * 6
+        action = {"tool": "read_ticket", "arguments": {"id": f"{number}-{turn}"}, "id": f"c{turn}"}
+        yield list(messages), action
+        call = {"name": action["tool"], "arguments": json.dumps(action["arguments"])}
+        messages += [
+            {"role": "assistant", "content": "Next.", "tool_calls": [{"id": f"c{turn}", "function": call}]},
+            {"role": "tool", "tool_call_id": f"c{turn}", "content": text},
+        ]
+
+
+def hanging(calls: int) -> dict[str, Any]:
+    """Measures the wait beyond the deadline when the guard never answers."""
+    overshoots: list[float] = []
+    otherwise = 0
+
+    def one(number: int) -> tuple[float, bool]:
+        deadline = DEADLINES_MS[number % len(DEADLINES_MS)]
+        messages, action = next(run(number, 4))
+        choice = ("allow", "deny", "review")[number % 3]
+        body = {"messages": messages, "action": action, "deadline_ms": deadline, "on_not_evaluated": choice}
+        began = time.perf_counter()
+        answer = client.post("/api/v1/check", json=body).json()
+        over = (time.perf_counter() - began) * 1000 - deadline
+        return over, answer["decision"] == choice and answer["by"] == "on_not_evaluated"
+
+    with never_answering() as port, serve(f"server:http://127.0.0.1:{port}/v1?model=m") as base:
+        limits = httpx.Limits(max_connections=CONCURRENCY)
+        with httpx.Client(base_url=base, timeout=30, limits=limits) as client, ThreadPoolExecutor(CONCURRENCY) as pool:
+            for over, as_said in pool.map(one, range(calls)):
+                overshoots.append(over)
+                otherwise += not as_said
+    return {
+        "calls": calls,
+        "overshoot_p50_ms": round(quantile(sorted(overshoots), 0.5), 2),
+        "overshoot_p99_ms": round(quantile(sorted(overshoots), 0.99), 2),
+        "overshoot_max_ms": round(max(overshoots), 2),
+        "otherwise": otherwise,
+    }
+
+
+@contextmanager
+def never_answering() -> Iterator[int]:
+    """A server that accepts and says nothing."""
+    kept: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    kept.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        for connection in kept:
+            connection.close()
+
+
+@contextmanager
+def serve(guard: str) -> Iterator[str]:
+    """``agentdog serve`` as a person starts it, on a folder and ports of its own."""
+    ports = {name: str(free_port()) for name in ("API", "OTLP_HTTP", "OTLP_GRPC")}
+    with tempfile.TemporaryDirectory(prefix="ad-") as folder:
+        environment = os.environ | {f"AGENTDOG_{name}__PORT": port for name, port in ports.items()}
+        environment |= {"AGENTDOG_DATA": folder, "AGENTDOG_GUARD__URI": guard, "AGENTDOG_LOG_LEVEL": "error"}
+        process = subprocess.Popen([sys.executable, "-m", "agentdog", "serve"], env=environment)
+        base = f"http://127.0.0.1:{ports['API']}"
+        try:
+            until_ready(base)
+            yield base
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def until_ready(base: str) -> None:
+    """Waits for the API."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{base}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("agentdog serve did not get ready within a minute")
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())
