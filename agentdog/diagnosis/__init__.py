@@ -1,20 +1,31 @@
 """From verdicts to a diagnosis: which prefixes to judge, incidents, the sentence that a person reads."""
 
 from agentdog.diagnosis.cache import MemoryCache, VerdictCache, lasting
-from agentdog.diagnosis.engine import diagnose, unsettled
+from agentdog.diagnosis.engine import Look, diagnose, look, unsettled
 from agentdog.diagnosis.incidents import find_incidents
-from agentdog.diagnosis.model import Diagnosis, Incident, StepVerdict
-from agentdog.diagnosis.plan import steps_to_judge
+from agentdog.diagnosis.model import Diagnosis, EarlierVerdict, Incident, Review, StepVerdict
+from agentdog.diagnosis.plan import Policy, steps_to_judge
+from agentdog.diagnosis.terms import Terms
+from agentdog.diagnosis.tuning import Replay, Tuning, replay
 
 __all__ = [
     "Diagnosis",
+    "EarlierVerdict",
     "Incident",
+    "Look",
     "MemoryCache",
+    "Policy",
+    "Replay",
+    "Review",
     "StepVerdict",
+    "Terms",
+    "Tuning",
     "VerdictCache",
     "diagnose",
     "find_incidents",
     "lasting",
+    "look",
+    "replay",
     "steps_to_judge",
     "unsettled",
 ]

@@ -15,6 +15,7 @@ TRANSIENT = frozenset(
         Reason.GUARD_REFUSED,
         Reason.SUPERSEDED,
         Reason.OVER_BUDGET,
+        Reason.NOT_SAMPLED,
     }
 )
 """Reasons that say something about the moment (a server, a key, a budget) and nothing about the prefix.

@@ -1,23 +1,45 @@
 """Asks a guard for the verdicts that a trajectory still lacks, and says what they amount to.
 
-Invariants: a prefix whose verdict is known is never asked again; every verdict is saved before the next is asked for;
-the same trajectory, guard and cache give the same diagnosis but for times.
+Invariants: a prefix whose verdict is known is never asked again; every verdict is saved as it comes; what could not be
+had is a verdict with its reason, or is told as put off; the same trajectory, guard and cache give the same diagnosis
+but for times, in whatever order the verdicts came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from agentdog.base.clock import Clock, SystemClock, rfc3339
 from agentdog.diagnosis.cache import MemoryCache, VerdictCache, lasting
-from agentdog.diagnosis.incidents import find_incidents
-from agentdog.diagnosis.model import Diagnosis, StepVerdict
-from agentdog.diagnosis.plan import steps_to_judge
+from agentdog.diagnosis.incidents import alert_of, find_incidents, is_red
+from agentdog.diagnosis.inquiry import Inquiry, labelled_apart
+from agentdog.diagnosis.model import Diagnosis, EarlierVerdict, StepVerdict
+from agentdog.diagnosis.plan import RESERVE, is_only_last, plan, steps_to_judge
+from agentdog.diagnosis.terms import Terms
 from agentdog.guards import Guard, Outcome, Reason, Verdict
-from agentdog.trajectory import Header, Trajectory, prefix_keys
+from agentdog.trajectory import Trajectory, prefix_keys
 
-#: Reasons that hold for every prefix alike: the rest of the trajectory is not asked only to hear them again.
-_GENERAL = frozenset({Reason.GUARD_UNREACHABLE, Reason.GUARD_REFUSED})
+#: Earlier verdicts that a diagnosis keeps.
+EARLIER_KEPT = 200
+#: Reasons that asking again soon changes nothing about.
+_SETTLED = frozenset({Reason.SUPERSEDED, Reason.NOT_SAMPLED})
+
+
+class Look(NamedTuple):
+    """What one look at a trajectory brought.
+
+    Attributes:
+        diagnosis: of this version, as far as verdicts are known.
+        left: indices of planned steps that were put off, or that others are asking for.
+        fresh: verdicts that were given in this look, by step.
+        asked: how many of them, and of labels, a guard was asked for.
+    """
+
+    diagnosis: Diagnosis
+    left: tuple[int, ...]
+    fresh: tuple[StepVerdict, ...]
+    asked: int
 
 
 async def diagnose(
@@ -28,7 +50,7 @@ async def diagnose(
     clock: Clock | None = None,
     progress: Callable[[Diagnosis], Awaitable[None]] | None = None,
 ) -> Diagnosis:
-    """Judges every planned prefix that has no verdict yet.
+    """Judges every planned prefix that has no verdict yet, with no bound and nobody else to think of.
 
     Args:
         trajectory: with at least one step.
@@ -40,59 +62,122 @@ async def diagnose(
     Returns:
         The diagnosis of this version of the trajectory. A guard's failure is a verdict in it, never an exception.
     """
-    cache, clock = cache or MemoryCache(), clock or SystemClock()
-    planned, keys = steps_to_judge(trajectory), prefix_keys(trajectory)
-    fingerprint = guard.info.fingerprint
-    known = dict(await cache.get(fingerprint, [keys[index] for index in planned]))
+    terms = Terms(cache=cache or MemoryCache(), clock=clock or SystemClock())
+    if progress is not None:
+        terms = Terms(cache=terms.cache, clock=terms.clock, progress=progress)
+    return (await look(trajectory, guard, terms)).diagnosis
+
+
+async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
+    """Asks for what is missing as the terms allow; a guard's failure is a verdict, never an exception."""
+    policy, fingerprint = terms.policy, guard.info.fingerprint
+    planned, keys = steps_to_judge(trajectory, policy.observations), prefix_keys(trajectory)
+    known = dict(await terms.cache.get(fingerprint, [keys[index] for index in planned]))
     missing = [index for index in planned if keys[index] not in known]
-    session = guard.open(Header.of(trajectory))
-    fed = 0
-    general = _blind(fingerprint) if "content" in trajectory.missing else None
-    for number, index in enumerate(missing, start=1):
-        for step in trajectory.steps[fed : index + 1]:
-            session.extend(step)
-        fed = index + 1
-        verdict = general or await session.verdict()
-        if lasting(verdict):
-            await cache.put(fingerprint, keys[index], verdict)
-        general = verdict if verdict.reason in _GENERAL else general
-        known[keys[index]] = verdict
-        if progress and number < len(missing):
-            await progress(_diagnosis(trajectory, guard, _steps(trajectory, planned, keys, known), clock))
-    return _diagnosis(trajectory, guard, _steps(trajectory, planned, keys, known), clock)
+    left: list[int] = []
+    if missing and not terms.quiet and is_only_last(trajectory, missing[-1], policy.observations):
+        left.append(missing.pop())
+    inquiry = Inquiry(
+        trajectory, guard, terms, keys, known, lambda: _diagnosis(trajectory, guard, terms, planned, keys, known)
+    )
+    unasked = _unasked(trajectory, fingerprint, sampled=terms.sampled)
+    if unasked is not None:
+        for index in missing:
+            await inquiry.settle(index, unasked)
+    elif missing:
+        allowed = None
+        if policy.rejudge:
+            allowed = max(int(policy.rejudge * len(planned)) + RESERVE - terms.asked, 0)
+        busy = guard.info.served and await terms.others_wait()
+        round_ = plan(missing, served=guard.info.served, busy=busy, allowed=allowed)
+        for index in round_.refused:
+            await inquiry.settle(index, _superseded(fingerprint, terms.asked))
+        left += round_.later
+        left += await inquiry.ask(round_.first, more=bool(round_.then))
+        put_off = bool(round_.then) and guard.info.served and await terms.others_wait()
+        left += round_.then if put_off else await inquiry.ask(round_.then)
+    diagnosis = _diagnosis(trajectory, guard, terms, planned, keys, known)
+    if policy.labels == "onset" and not left and await _label_onsets(diagnosis, inquiry, keys, known):
+        diagnosis = _diagnosis(trajectory, guard, terms, planned, keys, known)
+    fresh = tuple(step for step in diagnosis.steps if step.index in inquiry.given)
+    return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked)
 
 
-def _blind(fingerprint: str) -> Verdict:
-    """Returns the verdict on what has structure only: names and errors of tools look safe to whoever sees no more."""
-    detail = "the telemetry carries no content; switch content capture on in the agent's instrumentation"
-    return Verdict(outcome=Outcome.NOT_EVALUATED, guard=fingerprint, reason=Reason.NO_CONTENT, detail=detail)
+def unsettled(diagnosis: Diagnosis) -> bool:
+    """Whether asking again later may bring a verdict that could not be had now."""
+    return not all(lasting(step.verdict) or step.verdict.reason in _SETTLED for step in diagnosis.steps)
 
 
-def _steps(
-    trajectory: Trajectory, planned: Sequence[int], keys: Sequence[str], known: Mapping[str, Verdict]
-) -> tuple[StepVerdict, ...]:
-    return tuple(
-        StepVerdict(step_id=trajectory.steps[index].id, index=index, verdict=known[keys[index]])
+async def _label_onsets(
+    diagnosis: Diagnosis, inquiry: Inquiry, keys: Sequence[str], known: Mapping[str, Verdict]
+) -> bool:
+    """Has the onset of every incident labelled that was not asked about yet; True when anything came of it."""
+    wanted = [i.onset for i in diagnosis.incidents if labelled_apart(known[keys[i.onset]])]
+    for index in wanted:
+        await inquiry.label(index)
+    return bool(wanted)
+
+
+def _unasked(trajectory: Trajectory, fingerprint: str, *, sampled: bool) -> Verdict | None:
+    """The verdict on what nobody is asked about.
+
+    What has structure only is one: names and errors of tools look safe to whoever sees no more.
+    """
+    reason, detail = (
+        Reason.NO_CONTENT,
+        ("the telemetry carries no content; switch content capture on in the agent's instrumentation"),
+    )
+    if "content" not in trajectory.missing:
+        if sampled:
+            return None
+        reason, detail = Reason.NOT_SAMPLED, "the project's sample leaves this run out; see the setting judge.sample"
+    return Verdict(outcome=Outcome.NOT_EVALUATED, guard=fingerprint, reason=reason, detail=detail)
+
+
+def _superseded(fingerprint: str, asked: int) -> Verdict:
+    detail = f"earlier steps changed so often that {asked} verdicts were asked for; see the setting judge.rejudge"
+    return Verdict(outcome=Outcome.NOT_EVALUATED, guard=fingerprint, reason=Reason.SUPERSEDED, detail=detail)
+
+
+def _diagnosis(
+    trajectory: Trajectory,
+    guard: Guard,
+    terms: Terms,
+    planned: Sequence[int],
+    keys: Sequence[str],
+    known: Mapping[str, Verdict],
+) -> Diagnosis:
+    steps = tuple(
+        StepVerdict(step_id=trajectory.steps[index].id, index=index, verdict=known[keys[index]], key=keys[index])
         for index in planned
         if keys[index] in known
     )
-
-
-def _diagnosis(trajectory: Trajectory, guard: Guard, steps: tuple[StepVerdict, ...], clock: Clock) -> Diagnosis:
+    alert_at = terms.policy.alert_at
+    before = terms.previous.incidents if terms.previous else ()
+    incidents = find_incidents(trajectory, steps, reviews=terms.reviews, known=before, alert_at=alert_at)
     outcomes = {step.verdict.outcome for step in steps}
     overall = Outcome.SAFE if outcomes == {Outcome.SAFE} else Outcome.NOT_EVALUATED
     return Diagnosis(
         trajectory_id=trajectory.id,
         digest=trajectory.digest,
         guard=guard.info,
-        verdict=Outcome.UNSAFE if Outcome.UNSAFE in outcomes else overall,
+        verdict=Outcome.UNSAFE if any(is_red(step.verdict, alert_at) for step in steps) else overall,
         p_unsafe=max((s.verdict.p_unsafe for s in steps if s.verdict.p_unsafe is not None), default=None),
         steps=steps,
-        incidents=find_incidents(trajectory, steps),
-        judged_at=rfc3339(clock.now_ns()),
+        incidents=tuple(alert_of(incident, alert_at) for incident in incidents),
+        earlier=_earlier(terms.previous, frozenset(keys)),
+        judged_at=rfc3339(terms.clock.now_ns()),
     )
 
 
-def unsettled(diagnosis: Diagnosis) -> bool:
-    """Whether asking again later may bring a verdict that could not be had now."""
-    return not all(lasting(step.verdict) for step in diagnosis.steps)
+def _earlier(previous: Diagnosis | None, keys: frozenset[str]) -> tuple[EarlierVerdict, ...]:
+    """What was said of prefixes that are no more; a verdict whose prefix is still there is no earlier one."""
+    if previous is None:
+        return ()
+    gone = (
+        EarlierVerdict(step_id=s.step_id, index=s.index, verdict=s.verdict, key=s.key, digest=previous.digest)
+        for s in previous.steps
+        if s.key is not None and s.key not in keys and s.verdict.outcome is not Outcome.NOT_EVALUATED
+    )
+    kept = {each.key: each for each in (*previous.earlier, *gone) if each.key not in keys}
+    return tuple(kept.values())[-EARLIER_KEPT:]

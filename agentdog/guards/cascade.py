@@ -48,6 +48,7 @@ class Cascade:
             pack=" > ".join(info.pack or "none" for info in infos),
             wording=" > ".join(info.wording or "none" for info in infos),
             note="; ".join(dict.fromkeys(info.note for info in infos if info.note)) or None,
+            served=any(info.served for info in infos),
         )
 
     @classmethod

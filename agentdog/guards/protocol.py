@@ -6,7 +6,7 @@ the trajectory is. It can be rebuilt from the prefix at any time.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -24,6 +24,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         pack: the pack (prompt, parser, decoding) in use.
         wording: whose words its prompt is in: ``own``, ``official``, or a user's.
         note: what people must know before trusting it.
+        served: it asks a server that caches prefixes, so that the newest prefix is best asked for first.
     """
 
     name: str
@@ -32,6 +33,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     pack: str | None = None
     wording: str | None = None
     note: str | None = None
+    served: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -51,6 +53,37 @@ class GuardSession(Protocol):
 
     async def verdict(self) -> Verdict:
         """Judges the prefix that ends in the last step; a guard that fails is a verdict, never an exception."""
+        ...
+
+
+@runtime_checkable
+class Forks(Protocol):
+    """A session that can be copied for little, so that several prefixes of a trajectory are asked for at once."""
+
+    def fork(self) -> GuardSession:
+        """Returns a session over the same prefix; extending one leaves the other as it is."""
+        ...
+
+
+@runtime_checkable
+class LabelsApart(Protocol):
+    """A session whose verdict and labels are two questions, so that labels may be left out or asked for later."""
+
+    async def verdict_only(self) -> Verdict:
+        """Judges as `GuardSession.verdict` does, without labels."""
+        ...
+
+    async def label(self, verdict: Verdict) -> Verdict:
+        """Adds labels to a verdict of the same prefix; what goes wrong is said in its detail."""
+        ...
+
+
+@runtime_checkable
+class Analyses(Protocol):
+    """A session that can put its judgement into words."""
+
+    async def analysis(self, verdict: Verdict) -> str:
+        """Writes why the prefix was judged so, for people; raises `GuardUnavailable` when there is no answer."""
         ...
 
 

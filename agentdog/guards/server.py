@@ -65,6 +65,7 @@ class ServerGuard:
             pack=self.pack.name,
             wording=self.pack.wording,
             note=self.pack.note,
+            served=True,
         )
 
     @classmethod
@@ -225,6 +226,12 @@ class ServerSession:
         self._tools = tools
         self._pieces = [header]
         self._has_content = False
+
+    def fork(self) -> ServerSession:
+        """Copies the session; the text so far is shared."""
+        copy = ServerSession(self._guard, "", self._tools)
+        copy._pieces, copy._has_content = list(self._pieces), self._has_content
+        return copy
 
     def extend(self, step: Step) -> None:
         """Appends one step's text."""

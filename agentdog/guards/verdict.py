@@ -29,6 +29,7 @@ class Reason(StrEnum):
     GUARD_REFUSED = "guard_refused"
     OVER_BUDGET = "over_budget"
     SUPERSEDED = "superseded"
+    NOT_SAMPLED = "not_sampled"
     NO_CONTENT = "no_content"
 
 

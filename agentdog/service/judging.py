@@ -1,26 +1,38 @@
 """The worker's part with the guard: a trajectory is diagnosed verdict by verdict, and each step of that is stored.
 
-Invariant: a diagnosis is stored for the version that it judged or not at all; when the trajectory has moved on
-meanwhile, the rest of this version is left to the next one, which finds the verdicts given so far in the cache.
+Invariants: a diagnosis is stored for the version that it judged or not at all; when the trajectory has moved on
+meanwhile, the rest of this version is left to the next one, which finds the verdicts given so far in the cache; what is
+put off is queued again, so that nothing stays unjudged but what a budget, a cap or a sample leaves out, and says so.
 """
 
 from __future__ import annotations
 
-from asyncio import Lock
+import asyncio
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
-from weakref import WeakValueDictionary
 
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
-from agentdog.diagnosis import Diagnosis
-from agentdog.diagnosis.engine import diagnose, unsettled
-from agentdog.guards import Guard, Outcome, Verdict
-from agentdog.store.contract import Store
+from agentdog.base.ids import digest
+from agentdog.diagnosis import Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
+from agentdog.guards import Guard, Outcome, Reason, Verdict
+from agentdog.service.figures import Figures
+from agentdog.service.purse import StoreLeases, StorePurse
+from agentdog.service.settings import Settings
+from agentdog.store.contract import Assignment, Store, Work
 from agentdog.trajectory import Trajectory
 
 #: About what a person notices; a guard that is faster than that is not slowed by showing every step of its work.
 _PROGRESS_S = 0.5
+#: When what was put off is looked at again: soon, since whoever was in the way may be gone.
+_AGAIN_S = 1.0
+#: A guard that has hung for so long that its verdicts are old is asked that much less often, but still asked.
+_PATIENCE = 10
+#: How long the answer to whether others wait holds: a look at a trajectory asks twice.
+_CROWD_S = 0.2
 _NANOS = 1_000_000_000
+_SHARES = 1 << 32
 
 
 class _MovedOn(Exception):  # noqa: N818 - ends one diagnosis, says nothing is wrong
@@ -56,68 +68,168 @@ class _ProjectCache:
         self._written_at = monotonic()
 
 
+class _Progress:
+    """Stores partial diagnoses, now and then; the first that says unsafe does not wait."""
+
+    def __init__(self, store: Store, project: str, every_s: float) -> None:
+        self._store = store
+        self._project = project
+        self._every_s = every_s
+        self._shown_at = monotonic()
+        self._alarmed = False
+
+    def due(self, verdict: Verdict) -> bool:
+        news = verdict.outcome is Outcome.UNSAFE and not self._alarmed
+        return news or monotonic() - self._shown_at >= self._every_s
+
+    async def tell(self, so_far: Diagnosis) -> None:
+        self._shown_at, self._alarmed = monotonic(), so_far.verdict is Outcome.UNSAFE
+        if not await self._store.save_diagnosis(self._project, so_far, complete=False):
+            raise _MovedOn
+
+
 class Judging:
-    """Judges one version of a trajectory at a time, so that units of one trajectory do not ask the same thing twice.
+    """Works on the lane ``judge``: looks at one trajectory as it stands, asks the guard for what is missing.
 
     Args:
-        store: of verdicts and diagnoses.
+        store: of trajectories, verdicts and diagnoses.
         guard: who is asked.
-        retry_for_s: how long after a trajectory's last step verdicts that are missing are worth asking for again.
-        progress_s: least time between two partial diagnoses; the first that says unsafe does not wait.
-        clock: of `Diagnosis.judged_at`.
+        settings: what is asked for and what it may cost.
+        figures: where it is counted.
+        progress_s: least time between two partial diagnoses.
+        clock: of `Diagnosis.judged_at`, budgets and latencies.
     """
 
     def __init__(
         self,
         store: Store,
         guard: Guard,
+        settings: Settings,
         *,
-        retry_for_s: float,
+        figures: Figures | None = None,
         progress_s: float = _PROGRESS_S,
         clock: Clock | None = None,
     ) -> None:
-        self._progress_s = progress_s
         self._store = store
         self._guard = guard
-        self._retry_for_ns = int(retry_for_s * _NANOS)
+        self._settings = settings
+        self._figures = figures or Figures(store)
+        self._progress_s = progress_s
         self._clock = clock or SystemClock()
-        self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        self._crowd = (-math.inf, False)
 
-    async def __call__(self, trajectory: Trajectory) -> bool:
-        """Diagnoses a trajectory; returns whether asking again later may bring what is missing now."""
-        lock = self._locks.setdefault(trajectory.id, Lock())
-        project = trajectory.project
+    async def __call__(self, work: Work) -> None:
+        """Brings a trajectory's diagnosis up to date, or says when to go on with it."""
+        assignment = await self._store.assignment(work.project, work.unit)
+        if assignment is None or not assignment.trajectory.steps:
+            return
+        done = await self._look(assignment, work.arrived_ns)
+        if done is None:
+            return
+        trajectory = assignment.trajectory
+        wait_s = self._wait_s(done, trajectory)
+        if wait_s is not None:
+            due_ns = self._clock.now_ns() + int(wait_s * _NANOS)
+            await self._store.revisit(work.project, work.unit, due_ns, lane="judge")
 
-        shown_at = monotonic()
-        alarmed = False
-
-        async def progress(so_far: Diagnosis) -> None:
-            nonlocal shown_at, alarmed
-            news = so_far.verdict is Outcome.UNSAFE and not alarmed
-            if not news and monotonic() - shown_at < self._progress_s:
-                return
-            shown_at, alarmed = monotonic(), so_far.verdict is Outcome.UNSAFE
-            if not await self._store.save_diagnosis(project, so_far, complete=False):
-                raise _MovedOn
-
+    async def _look(self, assignment: Assignment, arrived_ns: int) -> Look | None:
+        trajectory, project = assignment.trajectory, assignment.trajectory.project
         cache = _ProjectCache(self._store, project, self._progress_s)
-        async with lock:
-            try:
-                diagnosis = await diagnose(
-                    trajectory,
-                    self._guard,
-                    cache=cache,
-                    clock=self._clock,
-                    progress=progress,
-                )
-            except _MovedOn:
-                return False
-            finally:
-                await cache.flush()
-            await self._store.save_diagnosis(project, diagnosis)
-        return unsettled(diagnosis) and self._recent(trajectory)
+        progress = _Progress(self._store, project, self._progress_s)
+        leases = StoreLeases(self._store, project, self._settings.worker.lease_s)
+        purse = StorePurse(self._store, project, self._settings.judge, self._clock)
+        tuning = await self._store.tuning(project) or Tuning()
+        terms = Terms(
+            policy=self._policy(tuning),
+            cache=cache,
+            clock=self._clock,
+            progress=progress.tell,
+            due=progress.due,
+            given=lambda index, verdict: self._count(trajectory, index, verdict, arrived_ns),
+            purse=purse,
+            leases=leases,
+            others_wait=self._others_wait,
+            reviews=assignment.reviews,
+            previous=assignment.diagnosis,
+            asked=assignment.asked,
+            sampled=self._sampled(trajectory),
+            quiet=self._quiet(trajectory),
+        )
+        keeper = asyncio.create_task(leases.keep())
+        try:
+            done = await look(trajectory, self._guard, terms)
+        except _MovedOn:
+            return None
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+            await cache.flush()
+            if purse.answers:
+                await self._store.count_asked(project, trajectory.id, purse.answers)
+        if not await self._store.save_diagnosis(project, done.diagnosis, complete=not done.left):
+            return None
+        return done
+
+    def _policy(self, tuning: Tuning) -> Policy:
+        judge = self._settings.judge
+        return Policy(
+            observations=judge.observations,
+            labels=judge.diagnose,
+            alert_at=tuning.threshold_for(self._guard.info.fingerprint),
+            rejudge=judge.rejudge,
+        )
+
+    async def _others_wait(self) -> bool:
+        """Whether more trajectories wait for the guard than this worker has in hand."""
+        asked_at, answer = self._crowd
+        if monotonic() - asked_at > _CROWD_S:
+            answer = await self._store.depth("judge") > self._settings.worker.judging
+            self._crowd = (monotonic(), answer)
+        return answer
+
+    def _sampled(self, trajectory: Trajectory) -> bool:
+        """Whether the project's sample holds a trajectory: by its id, so that all of it is judged or nothing."""
+        share = self._settings.judge.sample.get(trajectory.project, 1.0)
+        return int(digest(trajectory.id, size=4), 16) < share * _SHARES
+
+    def _quiet(self, trajectory: Trajectory) -> bool:
+        return self._clock.now_ns() - _last_ns(trajectory) >= self._settings.judge.quiet_s * _NANOS
+
+    def _wait_s(self, done: Look, trajectory: Trajectory) -> float | None:
+        """Seconds until another look may bring more; ``None`` when there is nothing to wait for."""
+        guard = self._settings.guard
+        if done.left:
+            stalled = any(step.verdict.reason is Reason.TIMED_OUT for step in done.fresh)
+            quiet = self._settings.judge.quiet_s if done.left == (len(trajectory.steps) - 1,) else 0.0
+            if not stalled:
+                return max(_AGAIN_S, quiet)
+            return guard.retry_s if self._recent(trajectory) else guard.retry_s * _PATIENCE
+        return guard.retry_s if unsettled(done.diagnosis) and self._recent(trajectory) else None
 
     def _recent(self, trajectory: Trajectory) -> bool:
-        times = [step.end_time or step.start_time for step in trajectory.steps]
-        last = max((parse_rfc3339(time) for time in times if time), default=0)
-        return self._clock.now_ns() - last < self._retry_for_ns
+        return self._clock.now_ns() - _last_ns(trajectory) < self._settings.guard.retry_for_s * _NANOS
+
+    def _count(self, trajectory: Trajectory, index: int, verdict: Verdict, arrived_ns: int) -> None:
+        project, now_ns, figures = trajectory.project, self._clock.now_ns(), self._figures
+        figures.count("verdicts", project, verdict.outcome)
+        tokens = {"prompt": verdict.prompt_tokens, "cached": verdict.cached_tokens}
+        for kind, number in (*tokens.items(), ("completion", verdict.completion_tokens)):
+            figures.count("tokens", project, kind, by=number or 0)
+        if verdict.reason is not None:
+            figures.count("not_evaluated", project, verdict.reason)
+            return
+        if verdict.labels is not None:
+            figures.count("labelled", project)
+        figures.observe("guard_seconds", verdict.latency_ms / 1000)
+        step = trajectory.steps[index]
+        ended = step.end_time or step.start_time
+        if ended:
+            figures.observe("step_to_verdict_seconds", (now_ns - parse_rfc3339(ended)) / _NANOS, "span_end")
+        if arrived_ns:
+            figures.observe("step_to_verdict_seconds", (now_ns - arrived_ns) / _NANOS, "arrival")
+
+
+def _last_ns(trajectory: Trajectory) -> int:
+    times = [step.end_time or step.start_time for step in trajectory.steps]
+    return max((parse_rfc3339(time) for time in times if time), default=0)

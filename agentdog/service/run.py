@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentdog.guards import Guard, factory
 from agentdog.policy import Decision
+from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.process import configure_logging, stop_event
@@ -55,8 +57,15 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
     with stop_event(tethered=tethered) as stop:
         async with _guard(settings, settings.guard.uri) as guard, open_store(settings) as store:
             _log.info("working as %s, guard %s", name, guard.info.name)
-            judging = Judging(store, guard, retry_for_s=settings.guard.retry_for_s)
-            await Worker(store, judging, settings, name=name, memory=store.memory).run(stop)
+            figures = Figures(store)
+            worker = Worker(
+                store, Judging(store, guard, settings, figures=figures), settings, name=name, memory=store.memory
+            )
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(figures.run())
+                await worker.run(stop)
+                writing.cancel()
+            await figures.flush()
 
 
 def policy_file(settings: Settings) -> PolicyFile:

@@ -12,13 +12,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource, YamlConfigSettingsSource
 
 from agentdog.base.errors import UsageError
+from agentdog.diagnosis.plan import Labelling, Observations
 from agentdog.guards.options import KEY_VARIABLE
 from agentdog.spans import IDLE_NS
 
@@ -113,10 +114,48 @@ class CheckSettings(_Part):
     )
 
 
+class JudgeSettings(_Part):
+    """What is asked of the guard, and what it may cost."""
+
+    observations: Observations = Field(
+        default="risky",
+        description="tool results that are judged beside the agent's steps: none, risky (the first answer of each tool,"
+        " and of tools that execute, send, pay, delete or grant), all",
+    )
+    diagnose: Labelling = Field(
+        default="unsafe_steps", description="whose where, how and what is asked for: unsafe_steps, onset, every_step"
+    )
+    quiet_s: float = Field(
+        default=2.0, ge=0, description="how long a last step that no agent took waits for one that an agent takes"
+    )
+    rejudge: float = Field(
+        default=3.0,
+        ge=0,
+        description="verdicts asked for per judged step when late spans change earlier ones; 0: no bound",
+    )
+    tokens_per_minute: int = Field(
+        default=0, ge=0, description="tokens that guards may compute in a minute, all projects together; 0: no bound"
+    )
+    project_tokens_per_minute: int = Field(
+        default=0, ge=0, description="tokens that guards may compute in a minute for one project; 0: no bound"
+    )
+    sample: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={}, description='share of trajectories that is judged, by project, as JSON: {"busy": 0.1}; else all'
+    )
+    price_prompt: float = Field(default=0.0, ge=0, description="price of a million prompt tokens that are computed")
+    price_cached: float = Field(default=0.0, ge=0, description="price of a million prompt tokens read from a cache")
+    price_completion: float = Field(default=0.0, ge=0, description="price of a million tokens that a guard writes")
+
+    def cost(self, computed: float, cached: float, completion: float) -> float:
+        """What so many tokens cost."""
+        return (computed * self.price_prompt + cached * self.price_cached + completion * self.price_completion) / 1e6
+
+
 class WorkerSettings(_Part):
     """How trajectories are woven and judged."""
 
-    concurrency: int = Field(default=8, ge=1, description="units worked on at the same time by one worker")
+    concurrency: int = Field(default=8, ge=1, description="units woven at the same time by one worker")
+    judging: int = Field(default=16, ge=1, description="trajectories judged at the same time by one worker")
     attempts: int = Field(default=5, ge=1, description="tries before a unit that fails goes to the dead letters")
     lease_s: float = Field(default=15.0, gt=0, description="silence after which a worker's claims are taken over")
 
@@ -156,6 +195,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     guard: GuardSettings = GuardSettings()
     check: CheckSettings = CheckSettings()
+    judge: JudgeSettings = JudgeSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: Limits = Limits()
     otlp_grpc: GrpcListen = GrpcListen()

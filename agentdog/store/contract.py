@@ -10,9 +10,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from agentdog.diagnosis import Diagnosis
+from agentdog.diagnosis import Diagnosis, Review, Tuning
 from agentdog.guards import Outcome, Verdict
 from agentdog.spans.records import Decoded, Record
+from agentdog.store.keys import Lane
 from agentdog.trajectory import Trajectory
 
 DisplayVerdict = Literal["safe", "unsafe", "not_evaluated", "pending"]
@@ -27,12 +28,39 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """A unit that changed and waits to be woven and judged; acknowledged by `token`."""
+    """Something that changed and waits: a unit to be woven, or a trajectory to be judged; acknowledged by `token`.
+
+    `arrived_ns` is when the oldest change in it arrived.
+    """
 
     project: str
     unit: str
     token: str
     deliveries: int = 1
+    lane: Lane = "weave"
+    arrived_ns: int = 0
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits, or is worked on, in one lane: how many, and since when the oldest (ns since the epoch)."""
+
+    units: int
+    oldest_ns: int | None = None
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """A trajectory as it stands, with what the judge has to know.
+
+    Attributes:
+        diagnosis: the last one, of this version or an earlier one.
+        reviews: what people said of its incidents, by incident id.
+        asked: verdicts that a guard was asked for so far, over all versions.
+    """
+
+    trajectory: Trajectory
+    diagnosis: Diagnosis | None = None
+    reviews: Mapping[str, Review] = {}
+    asked: int = 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +165,8 @@ class Store(Protocol):
         """Writes one request's records and its counters atomically per unit; once it returns, they are durable."""
         ...
 
-    async def claim(self, consumer: str, *, count: int, block_ms: int) -> Sequence[Work]:
-        """Waits for changed units: new ones, or those whose worker died."""
+    async def claim(self, consumer: str, *, count: int, block_ms: int, lane: Lane = "weave") -> Sequence[Work]:
+        """Waits for what changed: new, due again, or of a worker that died."""
         ...
 
     async def done(self, work: Sequence[Work]) -> None:
@@ -153,7 +181,7 @@ class Store(Protocol):
         """Gives a unit another try, or lays it with the dead letters after `limit` tries; True when given up."""
         ...
 
-    async def revisit(self, project: str, unit: str, due_ns: int) -> None:
+    async def revisit(self, project: str, unit: str, due_ns: int, *, lane: Lane = "weave") -> None:
         """Queues the unit again at a time in nanoseconds since the epoch; a later call replaces this one."""
         ...
 
@@ -161,8 +189,12 @@ class Store(Protocol):
         """Returns the units given up, newest first."""
         ...
 
-    async def depth(self) -> int:
-        """Returns how many units wait or are being worked on."""
+    async def depth(self, lane: Lane | None = None) -> int:
+        """Returns how much waits or is being worked on, in one lane or in both."""
+        ...
+
+    async def waiting(self) -> Mapping[Lane, Waiting]:
+        """Returns what waits in each lane, and for how long."""
         ...
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
@@ -173,9 +205,12 @@ class Store(Protocol):
         """Writes what the unit's records repeat of each other once; call it when what was gathered is woven."""
         ...
 
-    async def save_trajectory(self, trajectory: Trajectory, aliases: Sequence[str], *, records: int = 0) -> bool:
+    async def save_trajectory(
+        self, trajectory: Trajectory, aliases: Sequence[str], *, records: int = 0, arrived_ns: int = 0
+    ) -> bool:
         """Stores this version unless it is there already, or a later one is; `aliases` are ids that now lead here.
 
+        What is stored waits to be judged from then on; `arrived_ns` is when the oldest change in it arrived.
         `records` is the size of the set that it was woven from: sets only grow, so a smaller one is older. A trajectory
         whose own id is among the aliases is taken in: it leaves the lists, and its id leads here.
         """
@@ -186,6 +221,52 @@ class Store(Protocol):
 
         An incomplete one (verdicts are still to come) reads ``pending`` in lists unless it says unsafe already.
         """
+        ...
+
+    async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
+        """Returns a trajectory with what its judge has to know; ``None`` when it is gone or was taken in."""
+        ...
+
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+        """Keeps what a person says of an incident and has its trajectory looked at again; False when it is gone."""
+        ...
+
+    async def count_asked(self, project: str, trajectory_id: str, number: int) -> None:
+        """Counts verdicts that a guard was asked for on behalf of a trajectory."""
+        ...
+
+    async def lease(
+        self, project: str, guard: str, keys: Sequence[str], *, owner: str, seconds: float
+    ) -> Sequence[str]:
+        """Takes, or keeps, the right to ask for these prefixes; returns those that nobody else holds."""
+        ...
+
+    async def release(self, project: str, guard: str, keys: Sequence[str], *, owner: str) -> None:
+        """Gives that right back where there is no verdict to show for it."""
+        ...
+
+    async def spend(self, project: str, minute: int, tokens: int) -> None:
+        """Counts tokens that guards computed in a minute since the epoch."""
+        ...
+
+    async def spent(self, minute: int) -> Mapping[str, int]:
+        """Returns the tokens computed in a minute by project; an hour back at most."""
+        ...
+
+    async def add_figures(self, figures: Mapping[tuple[str, ...], float]) -> None:
+        """Adds to counters that outlive every process: a name and its labels' values → by how much."""
+        ...
+
+    async def figures(self) -> Mapping[tuple[str, ...], float]:
+        """Returns all such counters."""
+        ...
+
+    async def tuning(self, project: str) -> Tuning | None:
+        """Returns what was decided about a project's alerts; ``None`` when nothing was."""
+        ...
+
+    async def save_tuning(self, project: str, tuning: Tuning) -> None:
+        """Decides about a project's alerts from now on."""
         ...
 
     async def verdicts(self, project: str, guard: str, keys: Sequence[str]) -> Mapping[str, Verdict]:

@@ -12,6 +12,7 @@ key (``ad:{pNN}:…``)                      what
 ``units:PROJECT``                         hash: a unit's eight bytes → its name
 ``count:PROJECT``                         hash: received, stored, duplicate, rejected of this partition
 ``work``, ``dirty``, ``dead``             stream of changed units; units waiting in it; units given up
+``judge``, ``judge-dirty``, …             the same for changed trajectories that wait to be judged
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
 ``ids:PROJECT``                           hash: any id (eight bytes) → trajectory id (by id)
 ``rows:PROJECT``, ``index:PROJECT:FACET`` hash and sorted sets of the list (partition of the project)
@@ -19,15 +20,21 @@ key (``ad:{pNN}:…``)                      what
 ``vocabulary:PROJECT``, ``named:PROJECT`` sorted set of words; hash: eight bytes → an id that is not of our making
 ``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
-``feed``, ``due``, ``projects``           partition 0: event stream, units to look at again, names of projects
+``lease:PROJECT:GUARD:KEY``               who is asking for it just now
+``feed``, ``due``, ``projects``           partition 0: event stream, what to look at again, names of projects
+``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
 ========================================  ====================================================================
 """
 
 from __future__ import annotations
 
+from typing import Literal
 from zlib import crc32
 
 from agentdog.base.ids import digest
+
+#: Units of telemetry wait to be woven, trajectories to be judged; a lane never waits for the other.
+Lane = Literal["weave", "judge"]
 
 PARTITIONS = 64
 _SHARDS = (
@@ -40,8 +47,9 @@ _READABLE = 128
 #: Pattern of all units' records.
 ALL_RECORDS = "ad:{p*}:records:*"
 FEED = "ad:{p00}:feed"
-DUE = "ad:{p00}:due"
 PROJECTS = "ad:{p00}:projects"
+FIGURES = "ad:{p00}:figures"
+TUNINGS = "ad:{p00}:tunings"
 
 
 def partition(*parts: str) -> int:
@@ -84,19 +92,24 @@ def count(number: int, project: str) -> str:
     return key(number, "count", project)
 
 
-def work(number: int) -> str:
+def work(number: int, lane: Lane = "weave") -> str:
     """Stream of changed units."""
-    return key(number, "work")
+    return key(number, "work" if lane == "weave" else lane)
 
 
-def dirty(number: int) -> str:
+def dirty(number: int, lane: Lane = "weave") -> str:
     """Set of units that wait in the work stream already."""
-    return key(number, "dirty")
+    return key(number, "dirty" if lane == "weave" else f"{lane}-dirty")
 
 
-def dead(number: int) -> str:
+def dead(number: int, lane: Lane = "weave") -> str:
     """Stream of units given up."""
-    return key(number, "dead")
+    return key(number, "dead" if lane == "weave" else f"{lane}-dead")
+
+
+def due(lane: Lane = "weave") -> str:
+    """Sorted set of units to look at again."""
+    return key(0, "due" if lane == "weave" else f"{lane}-due")
 
 
 def trajectory(project: str, trajectory_id: str) -> str:
@@ -142,3 +155,13 @@ def versions(project: str, trajectory_id: str) -> str:
 def verdict(project: str, guard: str, prefix: str) -> str:
     """One verdict."""
     return key(partition(project, prefix), "verdict", project, guard, prefix)
+
+
+def lease(project: str, guard: str, prefix: str) -> str:
+    """The right to ask for one verdict."""
+    return key(partition(project, prefix), "lease", project, guard, prefix)
+
+
+def spent(minute: int) -> str:
+    """Hash of the tokens that guards computed in one minute, by project."""
+    return key(0, "spent", str(minute))

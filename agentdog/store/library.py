@@ -8,18 +8,19 @@ The order of writes is trajectory, ids, row, feed: a worker that dies between th
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
 
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
-from agentdog.diagnosis import Diagnosis
+from agentdog.diagnosis import Diagnosis, Review
 from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
 from agentdog.store import keys, scripts
 from agentdog.store.accounting import projects
 from agentdog.store.codec import identity, pack, unpack
-from agentdog.store.contract import FeedEvent, Stored, Summary, Version
+from agentdog.store.contract import Assignment, FeedEvent, Stored, Summary, Version
 from agentdog.store.feed import Feed
 from agentdog.store.index import Owners
 from agentdog.store.journal import Journal
@@ -31,6 +32,7 @@ from agentdog.store.texts import found, holds, passages, said
 from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Step, Trajectory
 
+_AT_HAND = 32  # trajectories that this process wrote last: whoever judges them here need not read them again
 _HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
@@ -48,24 +50,35 @@ class Library:
         self._clock = clock
         self._owners = Owners(link)
         self._words = Words(link)
+        self._saved: OrderedDict[tuple[str, str], tuple[bytes, Trajectory]] = OrderedDict()
 
-    async def save_trajectory(self, trajectory: Trajectory, aliases: Sequence[str], records: int) -> bool:
+    async def save_trajectory(
+        self, trajectory: Trajectory, aliases: Sequence[str], records: int, arrived_ns: int = 0
+    ) -> bool:
         """Stores a version unless it, or a later one, is there; takes in the trajectories that `aliases` name."""
         now = rfc3339(self._clock.now_ns())
         project, own = trajectory.project, trajectory.id
         held = self._journal.held(project, units_of(trajectory))
         blob = await asyncio.to_thread(retell, trajectory, held)
+        content = digest(identity(trajectory))
         saved = await self._link.run(
             scripts.SAVE_TRAJECTORY,
-            [keys.trajectory(project, own)],
+            self._with_lane(project, own),
             trajectory.digest,
-            digest(identity(trajectory)),
+            content,
             records,
             blob,
             msgspec.json.encode(base_of(trajectory, now)),
+            project,
+            own,
+            (arrived_ns or self._clock.now_ns()) // 1_000_000,
         )
         if not saved and not await self._is_current(trajectory):
             return False
+        self._saved[project, own] = content.encode(), trajectory
+        self._saved.move_to_end((project, own))
+        while len(self._saved) > _AT_HAND:
+            self._saved.popitem(last=False)
         await self._take_in(project, own, [a for a in aliases if a != own], records)
         await self._link.one("SADD", keys.PROJECTS, project)
         await self._owners.name(project, own, [own, *aliases])
@@ -99,6 +112,39 @@ class Library:
             # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
             await self._link.many([("HSETNX", name, field, now) for field in fresh])
         return True
+
+    async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
+        """Returns what a judge has to know of a trajectory that is there."""
+        content, diagnosis, reviews, asked = await self._link.one(
+            "HMGET", keys.trajectory(project, trajectory_id), "content", "diagnosis", "reviews", "asked"
+        )
+        known = self._saved.get((project, trajectory_id))
+        if content and known and known[0] == content:
+            trajectory: Trajectory | None = known[1]
+        else:
+            blob = await self._link.one("HGET", keys.trajectory(project, trajectory_id), "blob")
+            trajectory = await self._retold(project, blob) if blob else None
+        return trajectory and Assignment(
+            trajectory=trajectory,
+            diagnosis=unpack(diagnosis, Diagnosis) if diagnosis else None,
+            reviews=msgspec.json.decode(reviews, type=dict[str, Review]) if reviews else {},
+            asked=int(asked or 0),
+        )
+
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+        """Keeps what a person says of an incident; its trajectory waits to be looked at again."""
+        now_ms = self._clock.now_ns() // 1_000_000
+        where = self._with_lane(project, trajectory_id)
+        return bool(await self._link.run(scripts.REVIEW, where, incident_id, state, project, trajectory_id, now_ms))
+
+    async def count_asked(self, project: str, trajectory_id: str, number: int) -> None:
+        """Counts verdicts asked for; nothing where the trajectory is gone."""
+        await self._link.run(scripts.COUNT, [keys.trajectory(project, trajectory_id)], "asked", number)
+
+    def _with_lane(self, project: str, trajectory_id: str) -> list[str]:
+        """A trajectory's key and those of the lane of its partition in which it waits to be judged."""
+        number = keys.partition(project, trajectory_id)
+        return [keys.trajectory(project, trajectory_id), keys.dirty(number, "judge"), keys.work(number, "judge")]
 
     async def get(self, any_id: str, project: str | None) -> Stored | None:
         """Finds a trajectory by any of its ids, in one project or in all."""

@@ -1,4 +1,4 @@
-"""The queue of changed units: one Redis stream per partition, one consumer group.
+"""The queue of one lane: one Redis stream per partition, one consumer group.
 
 Invariants: a unit waits at most once (the set ``dirty``); it leaves that set when it is claimed and *before* its
 records are read, so a record that comes later queues it anew; a claim whose worker falls silent is taken over.
@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.store import keys, scripts
 from agentdog.store.contract import DeadLetter, Work
+from agentdog.store.keys import Lane
 from agentdog.store.link import Command, Link
 
 _DEAD_KEPT = 1000
@@ -31,9 +32,11 @@ class Queue:
         link: the server.
         clock: tells when reminders are due.
         lease_s: silence after which a claim is taken over.
+        lane: what waits here: units to be woven, or trajectories to be judged.
     """
 
-    def __init__(self, link: Link, clock: Clock, lease_s: float) -> None:
+    def __init__(self, link: Link, clock: Clock, lease_s: float, lane: Lane = "weave") -> None:
+        self._lane: Lane = lane
         self._link = link
         self._clock = clock
         self._lease_ms = int(lease_s * 1000)
@@ -52,7 +55,7 @@ class Queue:
             self._ready = False  # the server was emptied while we ran
             return ()
         await self._link.many(
-            [("SREM", keys.dirty(_place(each)[0]), f"{each.project}\n{each.unit}") for each in work],
+            [("SREM", keys.dirty(_place(each)[0], self._lane), f"{each.project}\n{each.unit}") for each in work],
         )
         return work
 
@@ -61,7 +64,7 @@ class Queue:
         commands: list[Command] = []
         for each in work:
             number, entry = _place(each)
-            commands.append(("XCLAIM", keys.work(number), keys.GROUP, consumer, 0, entry, "JUSTID"))
+            commands.append(("XCLAIM", keys.work(number, self._lane), keys.GROUP, consumer, 0, entry, "JUSTID"))
         await self._link.many(commands)
 
     async def done(self, work: Sequence[Work]) -> None:
@@ -69,8 +72,8 @@ class Queue:
         commands: list[Command] = []
         for each in work:
             number, entry = _place(each)
-            commands.append(("XACK", keys.work(number), keys.GROUP, entry))
-            commands.append(("XDEL", keys.work(number), entry))
+            commands.append(("XACK", keys.work(number, self._lane), keys.GROUP, entry))
+            commands.append(("XDEL", keys.work(number, self._lane), entry))
         await self._link.many(commands)
 
     async def fail(self, work: Work, error: str, *, limit: int) -> bool:
@@ -78,7 +81,7 @@ class Queue:
         number, entry = _place(work)
         given_up = await self._link.run(
             scripts.FAIL,
-            [keys.work(number), keys.dead(number)],
+            [keys.work(number, self._lane), keys.dead(number, self._lane)],
             keys.GROUP,
             entry,
             work.project,
@@ -92,24 +95,31 @@ class Queue:
 
     async def revisit(self, project: str, unit: str, due_ns: int) -> None:
         """Queues the unit again at a time (nanoseconds); a later call for the same unit replaces this one."""
-        await self._link.one("ZADD", keys.DUE, due_ns // 1_000_000, _member(project, unit))
+        await self._link.one("ZADD", keys.due(self._lane), due_ns // 1_000_000, _member(project, unit))
 
     async def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
         """Returns the units given up, newest first."""
-        answers = await self._link.many([("XREVRANGE", keys.dead(n), "+", "-", "COUNT", limit) for n in _ALL])
+        answers = await self._link.many(
+            [("XREVRANGE", keys.dead(n, self._lane), "+", "-", "COUNT", limit) for n in _ALL]
+        )
         entries = sorted((entry for answer in answers for entry in answer), key=lambda e: _order(e[0]), reverse=True)
         return tuple(_dead(entry) for entry in entries[:limit])
 
     async def depth(self) -> int:
         """Returns how many units wait or are being worked on."""
-        return sum(await self._link.many([("XLEN", keys.work(n)) for n in _ALL]))
+        return sum(await self._link.many([("XLEN", keys.work(n, self._lane)) for n in _ALL]))
+
+    async def oldest_ns(self) -> int | None:
+        """Returns when the oldest entry came to wait, in nanoseconds; ``None`` when nothing waits."""
+        answers = await self._link.many([("XRANGE", keys.work(n, self._lane), "-", "+", "COUNT", 1) for n in _ALL])
+        return min((_arrived(*answer[0]) for answer in answers if answer), default=None)
 
     async def _ensure_groups(self) -> None:
         if self._ready:
             return
         for number in _ALL:
             try:
-                await self._link.one("XGROUP", "CREATE", keys.work(number), keys.GROUP, "0", "MKSTREAM")
+                await self._link.one("XGROUP", "CREATE", keys.work(number, self._lane), keys.GROUP, "0", "MKSTREAM")
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
@@ -118,14 +128,16 @@ class Queue:
     async def _ring(self) -> None:
         now_ms = self._clock.now_ns() // 1_000_000
         answer = await self._link.one(
-            "ZRANGEBYSCORE", keys.DUE, 0, now_ms, "WITHSCORES", "LIMIT", 0, _REMINDERS_AT_ONCE
+            "ZRANGEBYSCORE", keys.due(self._lane), 0, now_ms, "WITHSCORES", "LIMIT", 0, _REMINDERS_AT_ONCE
         )
         commands: list[Command] = []
         for member, score in zip(answer[::2], answer[1::2], strict=True):
             project, unit = msgspec.json.decode(member, type=tuple[str, str])
             number = keys.partition(project, unit)
-            commands.append(scripts.ENQUEUE.call([keys.dirty(number), keys.work(number)], project, unit))
-            commands.append(scripts.RING.call([keys.DUE], member, score))
+            commands.append(
+                scripts.ENQUEUE.call([keys.dirty(number, self._lane), keys.work(number, self._lane)], project, unit)
+            )
+            commands.append(scripts.RING.call([keys.due(self._lane)], member, score))
         await self._link.many(commands)
 
     async def _take_over(self, consumer: str, count: int) -> Sequence[Work]:
@@ -134,7 +146,10 @@ class Queue:
             return ()
         self._next_takeover = time.monotonic() + self._lease_ms / 4000
         answers = await self._link.many(
-            [("XAUTOCLAIM", keys.work(n), keys.GROUP, consumer, self._lease_ms, "0", "COUNT", count) for n in _ALL]
+            [
+                ("XAUTOCLAIM", keys.work(n, self._lane), keys.GROUP, consumer, self._lease_ms, "0", "COUNT", count)
+                for n in _ALL
+            ]
         )
         taken = []
         for number, (_, entries, *_rest) in zip(_ALL, answers, strict=True):
@@ -144,9 +159,9 @@ class Queue:
         return tuple(taken)
 
     async def _redelivered(self, number: int, entry: bytes, fields: Any) -> Work:  # noqa: ANN401
-        pending = await self._link.one("XPENDING", keys.work(number), keys.GROUP, entry, entry, 1)
+        pending = await self._link.one("XPENDING", keys.work(number, self._lane), keys.GROUP, entry, entry, 1)
         times = int(pending[0][3]) if pending else 1
-        work = _work(number, entry, fields)
+        work = _work(self._lane, number, entry, fields)
         return msgspec.structs.replace(work, deliveries=work.deliveries + times - 1)
 
     async def _read(self, consumer: str, count: int, block_ms: int) -> Sequence[Work]:
@@ -160,7 +175,7 @@ class Queue:
 
     async def _group_read(self, consumer: str, numbers: Sequence[int], block_ms: int | None) -> Sequence[Work]:
         block: tuple[str | int, ...] = () if block_ms is None else ("BLOCK", max(block_ms, 1))
-        streams = [keys.work(n) for n in numbers]
+        streams = [keys.work(n, self._lane) for n in numbers]
         answer = await self._link.one(
             "XREADGROUP",
             "GROUP",
@@ -175,7 +190,9 @@ class Queue:
         )
         by_name = dict(zip(streams, numbers, strict=True))
         return tuple(
-            _work(by_name[name.decode()], entry, fields) for name, entries in answer or () for entry, fields in entries
+            _work(self._lane, by_name[name.decode()], entry, fields)
+            for name, entries in answer or ()
+            for entry, fields in entries
         )
 
 
@@ -189,14 +206,22 @@ def _place(work: Work) -> tuple[int, str]:
     return int(number), entry
 
 
-def _work(number: int, entry: bytes, fields: Sequence[bytes]) -> Work:
+def _work(lane: Lane, number: int, entry: bytes, fields: Sequence[bytes]) -> Work:
     values = _fields(fields)
     return Work(
+        lane=lane,
+        arrived_ns=_arrived(entry, fields),
         project=values["project"],
         unit=values["unit"],
         token=f"{number}/{entry.decode()}",
         deliveries=int(values.get("attempts", 0)) + 1,
     )
+
+
+def _arrived(entry: bytes, fields: Sequence[bytes]) -> int:
+    """When what waits came in: as the entry says, else when it was queued."""
+    said = int(_fields(fields).get("arrived", 0))
+    return (said or int(entry.partition(b"-")[0])) * 1_000_000
 
 
 def _dead(entry: Sequence[Any]) -> DeadLetter:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
-from agentdog.diagnosis import Diagnosis
+from agentdog.diagnosis import Diagnosis, Review, Tuning
 from agentdog.guards import Verdict
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import accounting, server_info
-from agentdog.store.contract import DeadLetter, FeedPage, Page, Query, Receipt, Stored, Version, Work
+from agentdog.store.contract import (
+    Assignment,
+    DeadLetter,
+    FeedPage,
+    Page,
+    Query,
+    Receipt,
+    Stored,
+    Version,
+    Waiting,
+    Work,
+)
 from agentdog.store.feed import Feed
+from agentdog.store.figures import Figures
 from agentdog.store.journal import Journal
+from agentdog.store.keys import Lane
 from agentdog.store.library import Library
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
@@ -47,43 +61,54 @@ class RedisStore:
         self._link = link
         self.memory = memory or Memory()
         self._journal = Journal(link, self.memory)
-        self._queue = Queue(link, clock, lease_s)
+        self._queues: dict[Lane, Queue] = {lane: Queue(link, clock, lease_s, lane) for lane in get_args(Lane)}
         self._feed = Feed(link, feed_events)
         self._listing = Listing(link)
         self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
+        self._figures = Figures(link)
 
     async def append(self, project: str, batch: Decoded) -> Receipt:
         """See `Journal.append`."""
         return await self._journal.append(project, batch)
 
-    async def claim(self, consumer: str, *, count: int, block_ms: int) -> Sequence[Work]:
+    async def claim(self, consumer: str, *, count: int, block_ms: int, lane: Lane = "weave") -> Sequence[Work]:
         """See `Queue.claim`."""
-        return await self._queue.claim(consumer, count=count, block_ms=block_ms)
+        return await self._queues[lane].claim(consumer, count=count, block_ms=block_ms)
 
     async def extend(self, consumer: str, work: Sequence[Work]) -> None:
         """See `Queue.extend`."""
-        await self._queue.extend(consumer, work)
+        for lane, queue in self._queues.items():
+            await queue.extend(consumer, [each for each in work if each.lane == lane])
 
     async def done(self, work: Sequence[Work]) -> None:
         """See `Queue.done`."""
-        await self._queue.done(work)
+        for lane, queue in self._queues.items():
+            await queue.done([each for each in work if each.lane == lane])
 
     async def fail(self, work: Work, error: str, *, limit: int) -> bool:
         """See `Queue.fail`."""
-        return await self._queue.fail(work, error, limit=limit)
+        return await self._queues[work.lane].fail(work, error, limit=limit)
 
-    async def revisit(self, project: str, unit: str, due_ns: int) -> None:
+    async def revisit(self, project: str, unit: str, due_ns: int, *, lane: Lane = "weave") -> None:
         """See `Queue.revisit`."""
-        await self._queue.revisit(project, unit, due_ns)
+        await self._queues[lane].revisit(project, unit, due_ns)
 
     async def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
-        """See `Queue.dead_letters`."""
-        return await self._queue.dead_letters(limit)
+        """See `Queue.dead_letters`; those of both lanes."""
+        found = [letter for queue in self._queues.values() for letter in await queue.dead_letters(limit)]
+        return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
 
-    async def depth(self) -> int:
-        """See `Queue.depth`."""
-        return await self._queue.depth()
+    async def depth(self, lane: Lane | None = None) -> int:
+        """See `Queue.depth`; of both lanes where none is named."""
+        return sum([await queue.depth() for name, queue in self._queues.items() if lane in (None, name)])
+
+    async def waiting(self) -> Mapping[Lane, Waiting]:
+        """See `Queue.depth` and `Queue.oldest_ns`."""
+        return {
+            lane: Waiting(units=await queue.depth(), oldest_ns=await queue.oldest_ns())
+            for lane, queue in self._queues.items()
+        }
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """See `Journal.gather`."""
@@ -93,9 +118,57 @@ class RedisStore:
         """See `Journal.trim`."""
         await self._journal.trim(project, unit)
 
-    async def save_trajectory(self, trajectory: Trajectory, aliases: Sequence[str], *, records: int = 0) -> bool:
+    async def save_trajectory(
+        self, trajectory: Trajectory, aliases: Sequence[str], *, records: int = 0, arrived_ns: int = 0
+    ) -> bool:
         """See `Library.save_trajectory`."""
-        return await self._library.save_trajectory(trajectory, aliases, records)
+        return await self._library.save_trajectory(trajectory, aliases, records, arrived_ns)
+
+    async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
+        """See `Library.assignment`."""
+        return await self._library.assignment(project, trajectory_id)
+
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+        """See `Library.review`."""
+        return await self._library.review(project, trajectory_id, incident_id, state)
+
+    async def count_asked(self, project: str, trajectory_id: str, number: int) -> None:
+        """See `Library.count_asked`."""
+        await self._library.count_asked(project, trajectory_id, number)
+
+    async def lease(
+        self, project: str, guard: str, keys: Sequence[str], *, owner: str, seconds: float
+    ) -> Sequence[str]:
+        """See `VerdictCache.lease`."""
+        return await self._verdicts.lease(project, guard, keys, owner=owner, seconds=seconds)
+
+    async def release(self, project: str, guard: str, keys: Sequence[str], *, owner: str) -> None:
+        """See `VerdictCache.release`."""
+        await self._verdicts.release(project, guard, keys, owner=owner)
+
+    async def spend(self, project: str, minute: int, tokens: int) -> None:
+        """See `Figures.spend`."""
+        await self._figures.spend(project, minute, tokens)
+
+    async def spent(self, minute: int) -> Mapping[str, int]:
+        """See `Figures.spent`."""
+        return await self._figures.spent(minute)
+
+    async def add_figures(self, figures: Mapping[tuple[str, ...], float]) -> None:
+        """See `Figures.add`."""
+        await self._figures.add(figures)
+
+    async def figures(self) -> Mapping[tuple[str, ...], float]:
+        """See `Figures.read`."""
+        return await self._figures.read()
+
+    async def tuning(self, project: str) -> Tuning | None:
+        """See `Figures.tuning`."""
+        return await self._figures.tuning(project)
+
+    async def save_tuning(self, project: str, tuning: Tuning) -> None:
+        """See `Figures.save_tuning`."""
+        await self._figures.save_tuning(project, tuning)
 
     async def save_diagnosis(self, project: str, diagnosis: Diagnosis, *, complete: bool = True) -> bool:
         """See `Library.save_diagnosis`."""

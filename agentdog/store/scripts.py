@@ -108,7 +108,9 @@ return given_up
 """)
 
 #: Saves a version of a trajectory unless it is there, or a later one is. A version woven from fewer records is older:
-#: record sets only grow. KEYS traj; ARGV digest, content hash, records, blob, base row. Returns 1 when saved.
+#: record sets only grow. A version that is saved waits to be judged, whatever becomes of its worker.
+#: KEYS traj, judge-dirty, judge; ARGV digest, content hash, records, blob, base row, project, id, arrival in ms.
+#: Returns 1 when saved.
 SAVE_TRAJECTORY = Script("""
 local now = redis.call('HMGET', KEYS[1], 'digest', 'content', 'size', 'moved')
 if now[3] and tonumber(now[3]) > tonumber(ARGV[3]) then return 0 end
@@ -116,6 +118,9 @@ if now[1] == ARGV[1] and now[2] == ARGV[2] and not now[4] then return 0 end
 redis.call('HDEL', KEYS[1], 'moved')
 redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'content', ARGV[2], 'size', ARGV[3], 'blob', ARGV[4], 'base', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
+if redis.call('SADD', KEYS[2], ARGV[6] .. '\\n' .. ARGV[7]) == 1 then
+  redis.call('XADD', KEYS[3], '*', 'project', ARGV[6], 'unit', ARGV[7], 'arrived', ARGV[8])
+end
 return 1
 """)
 
@@ -148,4 +153,37 @@ for i = 2, 1 + leave do redis.call('ZREM', KEYS[i], ARGV[1]) end
 for i = 2 + leave, #KEYS do redis.call('ZADD', KEYS[i], ARGV[4], ARGV[1]) end
 if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return 1
+""")
+
+#: Takes a lease that is free, or makes one of ours longer. KEYS lease; ARGV owner, ms. Returns 1 when it is ours.
+LEASE = Script("""
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
+
+#: Gives a lease of ours back. KEYS lease; ARGV owner.
+RELEASE = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+""")
+
+#: Keeps a person's word on an incident and queues the trajectory. KEYS traj, judge-dirty, judge; ARGV incident, state,
+#: project, id, time in ms. Returns 0 when there is no such trajectory.
+REVIEW = Script("""
+if redis.call('HEXISTS', KEYS[1], 'blob') == 0 then return 0 end
+local said = cjson.decode(redis.call('HGET', KEYS[1], 'reviews') or '{}')
+said[ARGV[1]] = ARGV[2]
+redis.call('HSET', KEYS[1], 'reviews', cjson.encode(said))
+if redis.call('SADD', KEYS[2], ARGV[3] .. '\\n' .. ARGV[4]) == 1 then
+  redis.call('XADD', KEYS[3], '*', 'project', ARGV[3], 'unit', ARGV[4], 'arrived', ARGV[5])
+end
+return 1
+""")
+
+#: Counts on a trajectory that is still there. KEYS traj; ARGV field, number.
+COUNT = Script("""
+if redis.call('HEXISTS', KEYS[1], 'blob') == 0 then return 0 end
+return redis.call('HINCRBY', KEYS[1], ARGV[1], ARGV[2])
 """)

@@ -14,7 +14,7 @@ from agentdog.service.worker import Worker
 from agentdog.spans import reconstruct
 from agentdog.spans.otlp import PROTOBUF, decode_logs, decode_traces
 from agentdog.spans.records import Decoded
-from agentdog.store.contract import Query
+from agentdog.store.contract import Query, Work
 from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Trajectory
 from tests.support.stores import play
@@ -39,8 +39,8 @@ def corpora() -> list[Any]:
     return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-async def agree(trajectory: Trajectory) -> bool:
-    return False
+async def agree(work: Work) -> None:
+    """Judges nothing."""
 
 
 def comparable(trajectories: list[Trajectory]) -> dict[str, Any]:

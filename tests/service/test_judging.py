@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from agentdog.base.clock import parse_rfc3339
 from agentdog.guards import GuardInfo, Outcome, Reason, Verdict
 from agentdog.guards.protocol import GuardSession, Health
 from agentdog.service.judging import Judging
-from agentdog.store.contract import Query
+from agentdog.service.settings import load_settings
+from agentdog.store import keys
+from agentdog.store.contract import Query, Work
 from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Header, Step, Trajectory
 from tests.support.records import trajectory
@@ -65,6 +68,20 @@ def three_turns(digest: str = "d1") -> Trajectory:
     )  # fmt: skip
 
 
+WORK = Work(project="p", unit="t1", token="0/0-0", lane="judge")
+
+
+def judging(store: RedisStore, guard: ScriptedGuard, **options: Any) -> Judging:
+    return Judging(store, guard, load_settings(guard={"retry_for_s": 60}), progress_s=0, **options)
+
+
+async def due(store: RedisStore) -> bool:
+    """Whether the trajectory is to be looked at again; forgets it."""
+    found = await store._link.one("ZRANGE", keys.due("judge"), 0, -1)
+    await store._link.one("DEL", keys.due("judge"))
+    return bool(found)
+
+
 def test_the_same_prefix_is_never_asked_twice(server_url: str) -> None:
     guard = ScriptedGuard([SAFE])
 
@@ -72,7 +89,8 @@ def test_the_same_prefix_is_never_asked_twice(server_url: str) -> None:
         for digest in ("d1", "d2"):
             made = three_turns(digest)
             await store.save_trajectory(made, [], records=1)
-            assert not await Judging(store, guard, retry_for_s=60, progress_s=0)(made)
+            await judging(store, guard)(WORK)
+            assert not await due(store)
         assert guard.asked == 3
         assert (await store.list(Query())).items[0].verdict == "safe"
 
@@ -87,7 +105,7 @@ def test_a_slow_guard_shows_what_it_found_so_far_and_never_safe_too_early(server
             guard.info = GuardInfo(name="scripted", uri="scripted", fingerprint=shown)
             made = three_turns(shown)
             await store.save_trajectory(made, [])
-            judging = asyncio.create_task(Judging(store, guard, retry_for_s=60, progress_s=0)(made))
+            under_way = asyncio.create_task(judging(store, guard)(WORK))
             async with asyncio.timeout(10):
                 while True:
                     found = await store.get("t1")
@@ -97,7 +115,7 @@ def test_a_slow_guard_shows_what_it_found_so_far_and_never_safe_too_early(server
             assert found.summary.verdict == shown
             assert len(found.diagnosis.steps) == 1
             gate.set()
-            await judging
+            await under_way
             after = await store.get("t1")
             assert after is not None
             assert after.summary.verdict == first.outcome
@@ -108,15 +126,23 @@ def test_a_slow_guard_shows_what_it_found_so_far_and_never_safe_too_early(server
 
 
 def test_a_version_that_was_overtaken_is_left_to_the_next(server_url: str) -> None:
-    guard = ScriptedGuard([SAFE])
-
     async def scenario(store: RedisStore) -> None:
+        gate = asyncio.Event()
+        guard = ScriptedGuard([SAFE], gate)
+        await store.save_trajectory(three_turns("old"), [], records=1)
+        under_way = asyncio.create_task(judging(store, guard)(WORK))
+        async with asyncio.timeout(10):
+            while not guard.asked:  # noqa: ASYNC110 - asked by another task
+                await asyncio.sleep(0.01)
         await store.save_trajectory(three_turns("new"), [], records=2)
-        assert not await Judging(store, guard, retry_for_s=60, progress_s=0)(three_turns("old"))
-        assert guard.asked == 1
+        gate.set()
+        await under_way
+        assert guard.asked == 2
         found = await store.get("t1")
         assert found is not None
-        assert found.diagnosis is None
+        assert found.summary.verdict == "pending"
+        await judging(store, guard)(WORK)
+        assert guard.asked == 3
 
     play(server_url, scenario)
 
@@ -135,11 +161,14 @@ def test_an_unreachable_guard_is_worth_another_try_for_a_while_only(server_url: 
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(made, [])
         guard = ScriptedGuard([GONE])
-        assert await Judging(store, guard, retry_for_s=60, clock=At(59))(made)
-        assert not await Judging(store, guard, retry_for_s=60, clock=At(61))(made)
+        await judging(store, guard, clock=At(59))(WORK)
+        assert await due(store)
+        await judging(store, guard, clock=At(61))(WORK)
+        assert not await due(store)
         assert (await store.list(Query())).items[0].verdict == "not_evaluated"
         back = ScriptedGuard([SAFE])
-        assert not await Judging(store, back, retry_for_s=60, clock=At(61))(made)
+        await judging(store, back, clock=At(61))(WORK)
+        assert not await due(store)
         assert (await store.list(Query())).items[0].verdict == "safe"
 
     play(server_url, scenario)

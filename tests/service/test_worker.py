@@ -10,6 +10,7 @@ from agentdog.base.errors import StoreUnavailable
 from agentdog.service import worker
 from agentdog.service.settings import Settings, load_settings
 from agentdog.service.worker import Judge, Worker
+from agentdog.spans import trajectory_id
 from agentdog.spans.records import Span
 from agentdog.store.contract import Query, Work
 from agentdog.store.redis_store import RedisStore
@@ -31,9 +32,8 @@ def tuned(**options: Any) -> Settings:
     return load_settings(worker=options)
 
 
-async def agree(trajectory: Trajectory) -> bool:
+async def agree(work: Work) -> None:
     """Judges nothing."""
-    return False
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
@@ -58,11 +58,12 @@ async def with_worker(
 def test_spans_become_a_trajectory_that_every_id_finds(server_url: str) -> None:
     judged: list[Trajectory] = []
 
-    async def judge(trajectory: Trajectory) -> bool:
-        judged.append(trajectory)
-        return False
-
     async def scenario(store: RedisStore) -> None:
+        async def judge(work: Work) -> None:
+            assignment = await store.assignment(work.project, work.unit)
+            assert assignment is not None
+            judged.append(assignment.trajectory)
+
         await store.append("p", batch(chat(0)))
 
         async def settled() -> bool:
@@ -100,13 +101,14 @@ def test_two_traces_of_one_session_become_one_trajectory(server_url: str) -> Non
 def test_a_unit_that_fails_is_given_up_after_some_tries_and_the_others_go_on(server_url: str) -> None:
     tries: list[str] = []
 
-    async def judge(trajectory: Trajectory) -> bool:
-        tries.append(trajectory.steps[0].sources[0])
-        if trajectory.steps[0].sources[0].startswith(f"{1:032x}"):
-            raise ValueError("boom")
-        return False
-
     async def scenario(store: RedisStore) -> None:
+        first = trajectory_id("p", chat(0).unit)
+
+        async def judge(work: Work) -> None:
+            tries.append(work.unit)
+            if work.unit == first:
+                raise ValueError("boom")
+
         await store.append("p", batch(chat(0), chat(1)))
 
         async def settled() -> bool:
@@ -114,7 +116,7 @@ def test_a_unit_that_fails_is_given_up_after_some_tries_and_the_others_go_on(ser
 
         await with_worker(store, judge, settled, tuned(attempts=3))
         (letter,) = await store.dead_letters()
-        assert (letter.unit, letter.attempts, letter.error) == (chat(0).unit, 3, "ValueError: boom")
+        assert (letter.unit, letter.attempts, letter.error) == (first, 3, "ValueError: boom")
         assert len(tries) == 4
 
     play(server_url, scenario)
@@ -159,17 +161,18 @@ def test_a_store_that_goes_away_for_a_moment_costs_no_work(server_url: str) -> N
     play(server_url, scenario)
 
 
-def test_what_was_queued_while_a_unit_was_judged_is_one_more_pass(server_url: str) -> None:
+def test_a_trajectory_that_grows_while_it_is_judged_is_judged_once_more(server_url: str) -> None:
     sizes: list[int] = []
     started, go_on = asyncio.Event(), asyncio.Event()
 
-    async def judge(trajectory: Trajectory) -> bool:
-        sizes.append(len(trajectory.steps))
-        started.set()
-        await go_on.wait()
-        return False
-
     async def scenario(store: RedisStore) -> None:
+        async def judge(work: Work) -> None:
+            assignment = await store.assignment(work.project, work.unit)
+            assert assignment is not None
+            sizes.append(len(assignment.trajectory.steps))
+            started.set()
+            await go_on.wait()
+
         await store.append("p", batch(chat(0, 0, CALL)))
 
         async def first() -> bool:
@@ -245,18 +248,22 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_guard_that_hangs(
     monkeypatch.setattr(worker, "_GRACE_S", 0.05)
     started = asyncio.Event()
 
-    async def hang(trajectory: Trajectory) -> bool:
+    async def hang(work: Work) -> None:
         started.set()
         await asyncio.Event().wait()
-        return False
 
     async def scenario(store: RedisStore) -> None:
         await store.append("p", batch(chat(0), chat(1)))
         stop = asyncio.Event()
         async with asyncio.timeout(15), asyncio.TaskGroup() as group:
-            group.create_task(Worker(store, hang, tuned(concurrency=1), name="w").run(stop))
+            group.create_task(Worker(store, hang, tuned(judging=1), name="w").run(stop))
             await started.wait()
+
+            async def woven() -> bool:
+                return await store.depth("weave") == 0
+
+            await until(woven)  # nobody waits for the guard but who is to be judged
             stop.set()
-        assert await store.depth() == 2
+        assert await store.depth("judge") == 2
 
     play(server_url, scenario)
