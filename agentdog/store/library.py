@@ -124,7 +124,9 @@ class Library:
         else:
             blob = await self._link.one("HGET", keys.trajectory(project, trajectory_id), "blob")
             trajectory = await self._retold(project, blob) if blob else None
-        return trajectory and Assignment(
+        if trajectory is None:
+            return None
+        return Assignment(
             trajectory=trajectory,
             diagnosis=unpack(diagnosis, Diagnosis) if diagnosis else None,
             reviews=msgspec.json.decode(reviews, type=dict[str, Review]) if reviews else {},
