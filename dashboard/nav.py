@@ -10,6 +10,8 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from dashboard.rows import Row
+
 _SEARCHED = "searched_for"
 _BOX = "search_box"
 
@@ -47,18 +49,24 @@ def trajectory() -> Page:
     return st.Page(_trajectory, title="Trajectory", url_path="trajectory", icon=":material/timeline:")
 
 
-def open_run(run_id: str) -> NoReturn:
-    """Goes to a run."""
-    st.switch_page(trajectory(), query_params={"id": run_id})
+def open_run(run_id: str, step: int | None = None) -> NoReturn:
+    """Goes to a run, at the step of that index where given; the address counts steps from 1."""
+    at = {"step": str(step + 1)} if step is not None else {}
+    st.switch_page(trajectory(), query_params={"id": run_id, **at})
+
+
+def open_row(row: Row) -> NoReturn:
+    """Goes where a line of a list leads."""
+    open_run(row["id"], row.get("step"))
 
 
 def search_box() -> None:
     """Draws the box that finds a run by any id; what was typed is taken up by `follow_search`."""
     st.text_input(
-        "Find a run by any id",
+        "Find a run by any id or by words",
         key=_BOX,
         type="search",
-        placeholder="Trace, span, session, tool-call or trajectory id",
+        placeholder="Any id, or words of a request or of evidence",
         label_visibility="collapsed",
         icon=":material/search:",
         on_change=_searched,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
 from agentdog.client import wording
@@ -18,7 +18,7 @@ class Axis(TypedDict):
 
 
 class Row(TypedDict):
-    """One run in a list; every value is text for ``textContent``, `href` apart."""
+    """One run in a list; every value is text for ``textContent``, `href` apart; `note` is a line of its own."""
 
     id: str
     href: str
@@ -31,10 +31,12 @@ class Row(TypedDict):
     facts: list[str]
     when: str
     running: bool
+    step: NotRequired[int]
+    note: NotRequired[str]
 
 
-def row(summary: Summary, taxonomy: Taxonomy) -> Row:
-    """Words one summary."""
+def row(summary: Summary, taxonomy: Taxonomy, *, step: int | None = None) -> Row:
+    """Words one summary; its link leads to the step of that index, where given."""
     axes: list[Axis] = []
     for axis in taxonomy["axes"]:
         label_id = summary.get(axis["id"])
@@ -46,9 +48,10 @@ def row(summary: Summary, taxonomy: Taxonomy) -> Row:
         facts.append(wording.plural(summary["incidents"], "incident"))
     facts.append(wording.duration(wording.seconds_between(summary["start_time"], summary["end_time"])))
     agents = ", ".join(name for name in summary["agents"] if name)
-    return {
+    at = "" if step is None else f"&step={step + 1}"
+    shown: Row = {
         "id": summary["id"],
-        "href": f"trajectory?id={quote(summary['id'], safe='')}",
+        "href": f"trajectory?id={quote(summary['id'], safe='')}{at}",
         "verdict": summary["verdict"],
         "verdict_text": wording.VERDICT_WORDS[summary["verdict"]],
         "p": wording.percent(summary.get("p_unsafe")),
@@ -59,6 +62,9 @@ def row(summary: Summary, taxonomy: Taxonomy) -> Row:
         "when": wording.when(summary["start_time"]),
         "running": summary["completion"] == "open",
     }
+    if step is not None:
+        shown["step"] = step
+    return shown
 
 
 def rows(summaries: Iterable[Summary], taxonomy: Taxonomy) -> list[Row]:

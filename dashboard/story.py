@@ -1,4 +1,4 @@
-"""One stored run as the values that the story component draws: header, incidents, curve, steps. Pure.
+"""One run as the values that the story component draws: header, incidents, curve, a window of steps. Pure.
 
 Invariants: every text that came from outside passes `wording.visible` and goes to the component as data; steps are
 counted from 1 in what people read; a step without a verdict is shown as not judged, never as safe.
@@ -6,50 +6,65 @@ counted from 1 in what people read; a step without a verdict is shown as not jud
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentdog.client import wording
-from agentdog.client.shapes import Diagnosis, Evidence, Incident, Step, Stored, Taxonomy, Trajectory, Verdict
+from agentdog.client.shapes import Evidence, Flow, Incident, Taxonomy, Verdict, View
 from agentdog.client.wording import visible
+from dashboard.changes import change
+from dashboard.steps import cut, runner_ups, step_card
 
-#: Characters of one text that are sent to the browser; the whole is in the raw JSON.
-TEXT_LIMIT = 50_000
+#: A step's flows are drawn by these words: who said a value first.
+ORIGIN_WORDS = {
+    "untrusted": "from outside",
+    "user": "from the user",
+    "trusted": "from a trusted tool",
+    "system": "from the system prompt",
+    "agent": "made up by the agent",
+}
 
 
-def cut(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Cuts a long text and says so at the cut."""
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}\n… {len(text) - limit:,} more characters are in the raw JSON below"
+def story(
+    view: View,
+    taxonomy: Taxonomy,
+    *,
+    flows: Mapping[int, Sequence[Flow]] | None = None,
+    texts: Mapping[str, str] | None = None,
+    links: Sequence[tuple[str, str]] = (),
+    goto: int | None = None,
+) -> dict[str, Any]:
+    """Builds everything that the component needs.
 
-
-def story(stored: Stored, taxonomy: Taxonomy, focus: int | None = None) -> dict[str, Any]:
-    """Builds everything that the component needs; `focus` is the index of the step to scroll to."""
-    diagnosis = stored.get("diagnosis")
-    incidents = diagnosis.get("incidents", []) if diagnosis else []
+    Args:
+        view: the run, with the window of steps that is shown.
+        taxonomy: names of the labels.
+        flows: by step index, where the values of its calls came from, as far as asked for.
+        texts: by ``STEP.FIELD``, texts that were asked for whole.
+        links: (name, URL) of other tools that show this trace; made by the operator's template, never by content.
+        goto: index of the step to scroll to.
+    """
+    flows = flows or {}
+    incidents = view.get("incidents", [])
+    focus = goto if goto is not None else view.get("focus")
     return {
-        "head": _head(stored),
-        "finding": _finding(stored),
-        "incidents": [_incident(incident, taxonomy) for incident in incidents],
-        "steps": _steps(stored["trajectory"], diagnosis, incidents),
+        "id": view["summary"]["id"],
+        "head": _head(view),
+        "links": [{"name": visible(name), "href": href} for name, href in links],
+        "finding": _finding(view),
+        "incidents": [_incident(incident, view, taxonomy, flows) for incident in incidents],
+        "outline": _outline(view),
+        "first": view["first"],
+        "total": len(view["outline"]),
+        "steps": _steps(view, taxonomy, flows),
+        "texts": {key: visible(text) for key, text in (texts or {}).items()},
         "focus": focus,
+        "versions": _versions(view),
     }
 
 
-def focus_of(trajectory: Trajectory, any_id: str) -> int | None:
-    """Returns the index of the step that an id leads to: a step's, a span's, a tool call's; ``None`` for the run's."""
-    for step in trajectory["steps"]:
-        names = {step["id"], step.get("tool_call_id"), *(call["id"] for call in step.get("tool_calls", []))}
-        for source in step["sources"]:
-            names |= {source, source.rpartition(":")[2]}
-        if any_id in names:
-            return step["index"]
-    return None
-
-
-def _head(stored: Stored) -> dict[str, Any]:
-    summary, trajectory, diagnosis = stored["summary"], stored["trajectory"], stored.get("diagnosis")
+def _head(view: View) -> dict[str, Any]:
+    summary, head = view["summary"], view["head"]
     agents = ", ".join(name for name in summary["agents"] if name)
     took = wording.duration(wording.seconds_between(summary["start_time"], summary["end_time"]))
     facts = [
@@ -61,9 +76,9 @@ def _head(stored: Stored) -> dict[str, Any]:
         ("State", wording.COMPLETION_WORDS.get(summary["completion"], summary["completion"])),
         ("Session", summary.get("session_id", "")),
         ("Run", summary["id"]),
-        ("Not in the telemetry", ", ".join(trajectory["missing"])),
+        ("Not in the telemetry", ", ".join(head["missing"])),
     ]
-    guard = diagnosis["guard"] if diagnosis else None
+    guard = view.get("guard")
     return {
         "title": visible(summary["title"]),
         "verdict": summary["verdict"],
@@ -72,23 +87,30 @@ def _head(stored: Stored) -> dict[str, Any]:
         "facts": [{"name": name, "value": visible(value)} for name, value in facts if value],
         "guard": visible(f"{guard['name']} · {guard['fingerprint'][:12]}") if guard else "",
         "note": visible(guard.get("note", "")) if guard else "",
+        "profiles": [
+            {"name": visible(name or "agent"), "text": visible(cut(agent["system"], 4000))}
+            for name, agent in head["agents"].items()
+            if agent.get("system")
+        ],
+        "tools": sorted(
+            {visible(tool["name"]) for agent in head["agents"].values() for tool in agent.get("tools", [])}
+        ),
     }
 
 
-def _finding(stored: Stored) -> dict[str, str]:
+def _finding(view: View) -> dict[str, str]:
     """Says in one or two sentences what the verdict of the whole run means, incidents apart."""
-    diagnosis = stored.get("diagnosis")
-    if diagnosis is None:
+    verdict = view.get("verdict")
+    if verdict is None:
         return {"text": "Nothing was judged yet.", "hint": "The verdict appears here as soon as the guard answers."}
-    judged = diagnosis.get("steps", [])
-    answered = [s for s in judged if s["verdict"]["outcome"] != "not_evaluated"]
-    extent = f"{len(answered):,} of {wording.plural(stored['summary']['steps'], 'step')} judged"
-    reasons = sorted({s["verdict"].get("reason", "") for s in judged} - {""})
-    hint = " ".join(f"{_reason(reason)}: {wording.REASON_WORDS.get(reason, '')}".strip() for reason in reasons)
-    if diagnosis["verdict"] == "unsafe":
-        count = len(diagnosis.get("incidents", []))
+    answered = sum(step.get("outcome") in ("safe", "unsafe") for step in view["outline"])
+    extent = f"{answered:,} of {wording.plural(view['summary']['steps'], 'step')} judged"
+    reasons = view.get("reasons", {})
+    hint = " ".join(f"{_reason(reason)}: {wording.REASON_WORDS.get(reason, '')}".strip() for reason in sorted(reasons))
+    if verdict == "unsafe":
+        count = len(view.get("incidents", []))
         return {"text": f"{wording.plural(count, 'incident')}, {extent}.", "hint": hint}
-    if diagnosis["verdict"] == "safe":
+    if verdict == "safe":
         return {"text": f"No unsafe step was found, {extent}.", "hint": hint}
     return {"text": f"This run could not be evaluated, {extent}. That does not make it safe.", "hint": hint}
 
@@ -97,10 +119,15 @@ def _reason(reason: str) -> str:
     return reason.replace("_", " ").capitalize()
 
 
-def _incident(incident: Incident, taxonomy: Taxonomy) -> dict[str, Any]:
+def _incident(
+    incident: Incident, view: View, taxonomy: Taxonomy, flows: Mapping[int, Sequence[Flow]]
+) -> dict[str, Any]:
+    verdicts = {each["index"]: each["verdict"] for each in view["verdicts"]}
+    onset = verdicts.get(incident["onset"])
     axes = []
     for axis in taxonomy["axes"]:
-        found = wording.label(taxonomy, axis["id"], incident["labels"].get(axis["id"]))
+        label_id = incident["labels"].get(axis["id"])
+        found = wording.label(taxonomy, axis["id"], label_id)
         groups = {group["id"]: group["name"] for group in axis["groups"]}
         axes.append(
             {
@@ -110,6 +137,7 @@ def _incident(incident: Incident, taxonomy: Taxonomy) -> dict[str, Any]:
                 "group": groups.get(found.get("group", ""), "") if found else "",
                 "definition": found["definition"] if found else "The guard gave no label on this axis.",
                 "known": found is not None,
+                **runner_ups(onset, taxonomy, axis["id"], label_id),
             }
         )
     return {
@@ -117,11 +145,36 @@ def _incident(incident: Incident, taxonomy: Taxonomy) -> dict[str, Any]:
         "summary": visible(incident["summary"]),
         "onset": incident["onset"],
         "source": incident.get("source_step"),
+        "realised": incident.get("realised_step"),
+        "recovered": incident.get("recovered", False),
         "state": incident.get("state", "open"),
         "confidence": wording.percent(incident.get("confidence")),
         "axes": axes,
         "evidence": [_evidence(item) for item in incident.get("evidence", [])],
+        "flows": _paths(incident, view, flows),
+        "words": visible(cut(onset.get("raw", ""), 8000)) if onset else "",
     }
+
+
+def _paths(incident: Incident, view: View, flows: Mapping[int, Sequence[Flow]]) -> list[dict[str, Any]]:
+    """The values that came from outside into the call that went wrong, each once, from the step where they stood."""
+    at = next((i for i in (incident.get("realised_step"), incident["onset"]) if i is not None and i in flows), None)
+    if at is None:
+        return []
+    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    for flow in flows[at]:
+        if flow["origin"] != "untrusted" or any(who in flow.get("seen", {}) for who in ("user", "system", "trusted")):
+            continue
+        origin = flow["seen"]["untrusted"]
+        line = {
+            "value": visible(flow["value"][:120]),
+            "from": origin,
+            "from_name": visible(view["outline"][origin].get("name", "")),
+            "to": at,
+            "to_name": visible(f"{flow['call']} · {flow['argument']}"),
+        }
+        seen.setdefault((flow["argument"], flow["value"]), line)
+    return list(seen.values())[:6]
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:
@@ -134,90 +187,91 @@ def _evidence(item: Evidence) -> dict[str, Any]:
     }
 
 
-def _steps(trajectory: Trajectory, diagnosis: Diagnosis | None, incidents: list[Incident]) -> list[dict[str, Any]]:
-    verdicts = {s["index"]: s["verdict"] for s in diagnosis.get("steps", [])} if diagnosis else {}
+def _marks(view: View) -> dict[int, list[str]]:
+    """Which signs a step bears: where the risk came in, where it began to go wrong, where it was done."""
+    out: dict[int, list[str]] = {}
+    for incident in view.get("incidents", []):
+        realised = incident.get("realised_step")
+        places = [("source", incident.get("source_step")), ("onset", incident["onset"])]
+        places.append(("realised", realised if realised != incident["onset"] else None))
+        for sign, index in places:
+            if index is not None and sign not in out.setdefault(index, []):
+                out[index].append(sign)
+    return out
+
+
+def _outline(view: View) -> list[dict[str, Any]]:
+    """One small entry per step, for the curve."""
+    marks = _marks(view)
+    return [
+        {
+            "v": step.get("outcome") or "none",
+            "p": step.get("p_unsafe"),
+            "r": step["role"][0],
+            "t": visible(step.get("name", "")),
+            "m": marks.get(index, []),
+        }
+        for index, step in enumerate(view["outline"])
+    ]
+
+
+def _steps(view: View, taxonomy: Taxonomy, flows: Mapping[int, Sequence[Flow]]) -> list[dict[str, Any]]:
+    verdicts = {s["index"]: s["verdict"] for s in view["verdicts"]}
+    incidents = view.get("incidents", [])
     evidence = [item for incident in incidents for item in incident.get("evidence", [])]
-    began = trajectory["steps"][0].get("start_time") if trajectory["steps"] else None
-    steps = []
-    for step in trajectory["steps"]:
+    began = view["summary"]["start_time"]
+    marks = _marks(view)
+    out = []
+    before: Verdict | None = None
+    before_n = 0
+    for step in view["steps"]:
         index = step["index"]
-        steps.append(
+        verdict = verdicts.get(index)
+        quotes = _quotes(evidence, index)
+        card = step_card(step, began, view["cuts"].get(str(index), []), quotes)
+        out.append(
             {
-                **_step(step, began),
-                **_judged(verdicts.get(index)),
-                "onset": any(incident["onset"] == index for incident in incidents),
-                "source": any(incident.get("source_step") == index for incident in incidents),
-                "quotes": _quotes(evidence, index),
+                **card,
+                **_judged(verdict),
+                "marks": marks.get(index, []),
+                "quotes": [visible(quote) for quote in quotes],
+                "flows": _flows(flows[index], view) if index in flows else None,
+                "change": change(before, before_n, verdict, taxonomy) if verdict and before else None,
             }
         )
-    return steps
+        if verdict:
+            before, before_n = verdict, index + 1
+    return out
+
+
+def _flows(flows: Sequence[Flow], view: View) -> list[dict[str, Any]]:
+    """Each value of an argument once: one text may be several kinds of value."""
+    return list({(flow["argument"], flow["value"]): _flow(flow, view) for flow in flows}.values())
+
+
+def _flow(flow: Flow, view: View) -> dict[str, Any]:
+    seen = flow.get("seen", {})
+    at = seen.get(flow["origin"])
+    step = at if at is not None and at >= 0 else None
+    return {
+        "argument": visible(flow["argument"]),
+        "value": visible(flow["value"][:120]),
+        "origin": flow["origin"],
+        "words": ORIGIN_WORDS[flow["origin"]],
+        "step": step,
+        "name": visible(view["outline"][step].get("name", "")) if step is not None else "",
+    }
 
 
 def _quotes(evidence: list[Evidence], index: int) -> list[str]:
     """The evidence's words that stand in this step, longest first, to be marked in its text."""
-    found = {visible(e["quote"]) for e in evidence if e.get("quote") and index in (e["step"], e.get("source_step"))}
+    found = {e["quote"] for e in evidence if e.get("quote") and index in (e["step"], e.get("source_step"))}
     return sorted(found, key=len, reverse=True)
-
-
-def _step(step: Step, began: str | None) -> dict[str, Any]:
-    offset = wording.seconds_between(began, step.get("start_time"))
-    took = wording.duration(wording.seconds_between(step.get("start_time"), step.get("end_time")))
-    missing = [f"no {part} in the telemetry" for part in step.get("missing", [])]
-    notes = [*missing, *(["cut by the telemetry"] if step.get("truncated") else [])]
-    if step.get("provisional"):
-        notes.append("may still change")
-    if step.get("handoff_to"):
-        notes.append(f"hands over to {step['handoff_to']}")
-    return {
-        "n": step["index"] + 1,
-        "index": step["index"],
-        "role": step["role"],
-        "role_text": wording.ROLE_WORDS[step["role"]],
-        "who": visible(step.get("name", "") if step["role"] == "environment" else step.get("agent", "")),
-        "offset": f"+{wording.duration(offset)}" if offset is not None else "",
-        "took": f"took {took}" if took else "",
-        "failed": step.get("is_error", False),
-        "texts": _texts(step),
-        "calls": [
-            {
-                "id": visible(call["id"]),
-                "name": visible(call["name"]),
-                "arguments": [
-                    {"name": visible(name), "value": _value(value)} for name, value in call["arguments"].items()
-                ],
-                "raw": visible(cut(call.get("arguments_raw", ""))),
-                "empty": "" if "arguments" in step.get("missing", []) else "without arguments",
-            }
-            for call in step.get("tool_calls", [])
-        ],
-        "attachments": [
-            f"{visible(a['media_type'])}, {a['size']:,} bytes, SHA-256 {a['sha256'][:12]}…"
-            for a in step.get("attachments", [])
-        ],
-        "notes": [visible(note) for note in notes],
-    }
-
-
-def _texts(step: Step) -> list[dict[str, str]]:
-    """The step's texts in reading order; `kind` chooses the look, `label` says what it is."""
-    parts = [
-        ("reasoning", "Hidden reasoning", step.get("reasoning")),
-        ("thought", "Says", step.get("thought")),
-        ("content", "", step.get("content")),
-        ("result", "", step.get("tool_result")),
-        ("error", "Error", step.get("error")),
-    ]
-    return [{"kind": kind, "label": label, "text": visible(cut(text))} for kind, label, text in parts if text]
-
-
-def _value(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    return visible(cut(text))
 
 
 def _judged(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
-        return {"verdict": "none", "verdict_text": "Not judged", "p": None, "p_text": "", "reason": ""}
+        return {"verdict": "none", "verdict_text": "Not judged", "p": None, "p_text": "", "reason": "", "cost": ""}
     reason = verdict.get("reason", "")
     detail = verdict.get("detail", "")
     words = f"{_reason(reason)}. {wording.REASON_WORDS.get(reason, '')}".strip() if reason else ""
@@ -227,4 +281,40 @@ def _judged(verdict: Verdict | None) -> dict[str, Any]:
         "p": verdict.get("p_unsafe"),
         "p_text": wording.percent(verdict.get("p_unsafe")),
         "reason": visible(f"{words} ({detail})" if words and detail else words or detail),
+        "cost": _cost(verdict),
     }
+
+
+def _cost(verdict: Verdict) -> str:
+    """What the verdict cost: time and tokens, where known."""
+    parts = []
+    if verdict.get("latency_ms"):
+        parts.append(wording.duration(verdict["latency_ms"] / 1000))
+    if verdict.get("prompt_tokens"):
+        parts.append(f"{verdict['prompt_tokens']:,} tokens read")
+    if verdict.get("cached_tokens"):
+        parts.append(f"{verdict['cached_tokens']:,} cached")
+    if verdict.get("completion_tokens"):
+        parts.append(f"{verdict['completion_tokens']:,} written")
+    return " · ".join(parts)
+
+
+def _versions(view: View) -> list[dict[str, str]]:
+    """What diagnoses said over time, newest first; one alone says nothing."""
+    versions = view.get("versions", [])
+    if len(versions) < 2:
+        return []
+    return [
+        {
+            "when": wording.when(each["judged_at"]),
+            "verdict": each["verdict"],
+            "verdict_text": wording.VERDICT_WORDS[each["verdict"]],
+            "p": wording.percent(each.get("p_unsafe")),
+            "text": visible(
+                f"{wording.plural(each.get('incidents', 0), 'incident')}"
+                + (f" from step {each['onset'] + 1}" if each.get("onset") is not None else "")
+                + f" · guard {each['guard'][:12]} · version {each['digest'][:8]}"
+            ),
+        }
+        for each in versions
+    ]

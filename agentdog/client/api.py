@@ -165,6 +165,10 @@ class Client:
         """Says where each value in a step's calls was seen before."""
         return cast("Flows", self._get(f"flows/{quote(any_id, safe='')}", step=step))
 
+    def export(self, any_id: str, schema: str = "atbench") -> dict[str, Any]:
+        """Returns one run as a row of another schema: ``atbench``."""
+        return cast("dict[str, Any]", self._get(f"exports/{quote(any_id, safe='')}", format=schema))
+
     def events(self, since: str | None = None, *, limit: int | None = None) -> FeedPage:
         """Returns what happened after a cursor; without one, where the feed stands now."""
         return cast("FeedPage", self._get("events", since=since, limit=limit))

@@ -69,6 +69,9 @@ class Incident(TypedDict):
     source_step: NotRequired[int]
     evidence: NotRequired[list[Evidence]]
     confidence: NotRequired[float]
+    realised_step: NotRequired[int]
+    recovered: NotRequired[bool]
+    peak: NotRequired[float]
     state: NotRequired[Literal["open", "confirmed", "dismissed"]]
 
 

@@ -1,10 +1,11 @@
-"""The dashboard's own drawing: two trusted components that get untrusted text as data and set ``textContent`` only.
+"""The dashboard's own drawing: a few trusted components that get untrusted text as data and set ``textContent`` only.
 
 Invariant: HTML, CSS and JavaScript come from this package's files alone; what the API answers goes through ``data``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,35 @@ def _component(name: str) -> ComponentRenderer:
     )
 
 
-def run_list(rows: list[Row], key: str) -> str | None:
-    """Draws runs as a list of links; returns the id of the run that was just clicked."""
-    result = _component("rows")(data={"rows": rows}, key=key, on_opened_change=_nothing)
-    opened: str | None = result.opened
-    return opened
+def run_list(rows: Sequence[Row], key: str) -> int | None:
+    """Draws runs as a list of links; returns the place in the list of the run that was just clicked."""
+    result = _component("rows")(data={"rows": list(rows)}, key=key, on_opened_change=_nothing)
+    return None if result.opened is None else int(result.opened)
 
 
-def run_story(story: dict[str, Any], key: str) -> None:
-    """Draws one run."""
-    _component("story")(data=story, key=key)
+def run_story(story: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """Draws one run; returns what the reader just asked for (another window of steps, a whole text, …)."""
+    asked: dict[str, Any] | None = _component("story")(data=story, key=key, on_ask_change=_nothing).ask
+    return asked
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str) -> int | None:
+    """Draws a table; returns the place of the row that was just clicked.
+
+    Args:
+        columns: their headings.
+        rows: cells: text, or ``{"text", "kind"?, "bar"?, "number"?}``, where `kind` is a verdict's, ``link`` or
+            ``mono``, and `bar` a share in [0, 1].
+        key: of the component on its page.
+    """
+    data = {"columns": list(columns), "rows": [list(row) for row in rows]}
+    chosen = _component("table")(data=data, key=key, on_chosen_change=_nothing).chosen
+    return None if chosen is None else int(chosen)
+
+
+def compared(pair: dict[str, Any], key: str) -> None:
+    """Draws two runs side by side."""
+    _component("compared")(data=pair, key=key)
 
 
 def _nothing() -> None:

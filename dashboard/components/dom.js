@@ -58,3 +58,19 @@ function unchanged(root, data) {
   drawn.set(root, stamp);
   return false;
 }
+
+// Puts text on the clipboard; where the browser has no clipboard for this page, by a selection.
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = el("textarea", { readonly: true, style: "position:fixed;opacity:0" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}

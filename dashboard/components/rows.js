@@ -3,20 +3,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   if (unchanged(root, data)) return;
 
-  const open = (event, id) => {
+  const open = (event, place) => {
     // A plain click stays in this session; a middle or modified click is the browser's own.
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
-    setTriggerValue("opened", id);
+    setTriggerValue("opened", place);
   };
 
-  const line = (row) =>
+  const line = (row, place) =>
     el(
       "li",
       {},
       el(
         "a",
-        { class: `row ${row.verdict}`, href: row.href, onclick: (event) => open(event, row.id) },
+        { class: `row ${row.verdict}`, href: row.href, onclick: (event) => open(event, place) },
         el("span", { class: "verdict" }, pill(row.verdict, row.verdict_text, row.p)),
         el(
           "span",
@@ -31,6 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
                 ),
               )
             : null,
+          row.note ? el("span", { class: "note text" }, row.note) : null,
           el("span", { class: "who text" }, row.who),
         ),
         el(

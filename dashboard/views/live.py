@@ -93,6 +93,7 @@ def _section(heading: str, runs: list[Summary], nothing: str) -> None:
     if not runs:
         st.caption(nothing)
         return
-    opened = run_list(rows(runs, source.taxonomy()), key=f"live {heading}")
-    if opened:
-        nav.open_run(opened)
+    shown = rows(runs, source.taxonomy())
+    opened = run_list(shown, key=f"live {heading}")
+    if opened is not None:
+        nav.open_row(shown[opened])

@@ -72,9 +72,10 @@ def _choice(label: str, key: str, options: list[str], words: dict[str, str]) -> 
 
 
 def _list(page: Page, cursors: list[str | None]) -> None:
-    opened = run_list(rows(page["items"], source.taxonomy()), key="trajectories")
-    if opened:
-        nav.open_run(opened)
+    shown = rows(page["items"], source.taxonomy())
+    opened = run_list(shown, key="trajectories")
+    if opened is not None:
+        nav.open_row(shown[opened])
     if not page.get("next") and len(cursors) == 1:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute"):

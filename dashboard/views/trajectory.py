@@ -1,60 +1,135 @@
-"""One run, by ``?id=`` or any id in it (``?q=``): what went wrong, where it began, and everything that happened.
+"""One run, by ``?id=`` or whatever the search box was given (``?q=``): what went wrong, where it began, every step.
 
-Invariant: a run that goes on, or was not judged yet, refreshes by itself; a finished one is asked for once per visit.
+Invariants: a run that goes on, or was not judged yet, refreshes by itself; a long run is fetched a window of steps at a
+time, a long text when it is opened. ``?step=`` counts from 1.
 """
 
 from __future__ import annotations
 
-import json
+from typing import Any, TypedDict
 
 import streamlit as st
 
 from agentdog.client import NotFound
-from agentdog.client.shapes import Stored
-from dashboard import source
+from agentdog.client.shapes import Flow, View
+from dashboard import links, nav, source
 from dashboard.components import run_story
-from dashboard.story import focus_of, story
+from dashboard.story import story
+from dashboard.views import panels, results
 
 EVERY_S = 3.0
+#: Steps on a page, and the longest run whose flows are looked up unasked.
+WINDOW, TRACED = 60, 400
+_STATE = "trajectory"
+
+
+class _Reader(TypedDict):
+    """Where a reader stands in a run, and what he asked for beside it."""
+
+    wanted: str
+    first: int | None
+    goto: int | None
+    flows: dict[int, list[Flow]]
+    texts: dict[str, str]
 
 
 def render() -> None:
     """Draws the run that the address names."""
-    wanted = st.query_params.get("id") or st.query_params.get("q")
-    if not wanted:
-        st.subheader("Which run?")
-        st.markdown("Type any id in the box above, or choose a run from the list of trajectories.")
-        return
+    wanted = st.query_params.get("id")
+    asked = st.query_params.get("q")
     with source.shown_errors():
-        try:
-            stored = source.client().trajectory(wanted)
-        except NotFound:
-            st.warning("No run is known by that id.", icon=":material/search_off:")
-            st.text(wanted)
-            st.markdown(
-                "It may not have arrived yet, or it was removed. Any trace, span, session or tool-call id works."
-            )
+        if not wanted and asked:
+            wanted = results.render(asked)
+        elif not wanted:
+            results.ask()
+        if not wanted:
             return
-        if _settled(stored):
-            _draw(stored, wanted)
+        reader = _reader(wanted)
+        try:
+            view = _view(reader)
+        except NotFound:
+            results.unknown(wanted)
+            return
+        if _settled(view):
+            _draw(view, reader)
         else:
-            _follow(wanted)
+            _follow(reader)
+        panels.render(view)
 
 
-def _settled(stored: Stored) -> bool:
-    return stored["summary"]["completion"] != "open" and stored["summary"]["verdict"] != "pending"
+def _reader(wanted: str) -> _Reader:
+    known: _Reader | None = st.session_state.get(_STATE)
+    if known is not None and known["wanted"] == wanted:
+        return known
+    step = st.query_params.get("step", "")
+    goto = int(step) - 1 if step.isascii() and step.isdigit() and int(step) else None
+    first = max(0, goto - WINDOW // 3) if goto is not None else None
+    fresh: _Reader = {"wanted": wanted, "first": first, "goto": goto, "flows": {}, "texts": {}}
+    st.session_state[_STATE] = fresh
+    return fresh
+
+
+def _view(reader: _Reader) -> View:
+    view = source.client().view(reader["wanted"], first=reader["first"], count=WINDOW)
+    if reader["first"] and not view["steps"]:  # the address names a step that is not there
+        reader["first"] = max(0, len(view["outline"]) - WINDOW)
+        view = source.client().view(reader["wanted"], first=reader["first"], count=WINDOW)
+    return view
+
+
+def _settled(view: View) -> bool:
+    return view["summary"]["completion"] != "open" and view["summary"]["verdict"] != "pending"
 
 
 @st.fragment(run_every=EVERY_S)
-def _follow(wanted: str) -> None:
+def _follow(reader: _Reader) -> None:
     with source.shown_errors():
-        _draw(source.client().trajectory(wanted), wanted)
+        _show(_view(reader), reader)
 
 
-def _draw(stored: Stored, wanted: str) -> None:
-    run_story(story(stored, source.taxonomy(), focus_of(stored["trajectory"], wanted)), key=f"story {wanted}")
-    raw = st.expander("Raw JSON", key=f"raw {wanted}", on_change="rerun", icon=":material/data_object:")
-    if raw.open:  # a long run's JSON is sent only to a reader who asks for it
-        text = json.dumps(stored, ensure_ascii=False, indent=2)
-        raw.download_button("Download", text, file_name="trajectory.json", mime="application/json", on_click="ignore")
-        raw.code(text, language="json", height=420)
+@st.fragment
+def _draw(view: View, reader: _Reader) -> None:
+    with source.shown_errors():
+        _show(view if view["first"] == (reader["first"] or view["first"]) else _view(reader), reader)
+
+
+def _show(view: View, reader: _Reader) -> None:
+    _trace_incidents(view, reader)
+    told = story(
+        view,
+        source.taxonomy(),
+        flows=reader["flows"],
+        texts=reader["texts"],
+        links=links.of(view),
+        goto=reader["goto"],
+    )
+    asked = run_story(told, key=f"story {view['summary']['id']}")
+    if asked:
+        _answer(asked, view, reader)
+        st.rerun(scope="fragment")
+
+
+def _trace_incidents(view: View, reader: _Reader) -> None:
+    """Looks up where the values of the calls that went wrong came from; in very long runs only when asked."""
+    if len(view["outline"]) > TRACED:
+        return
+    for incident in view.get("incidents", [])[:3]:
+        for index in {incident["onset"], incident.get("realised_step", incident["onset"])}:
+            if index not in reader["flows"] and view["outline"][index]["role"] == "agent":
+                reader["flows"][index] = source.client().flows(view["summary"]["id"], index)["flows"]
+
+
+def _answer(asked: dict[str, Any], view: View, reader: _Reader) -> None:
+    """Fetches what the component asks for."""
+    run, kind = view["summary"]["id"], asked.get("kind")
+    if kind == "window":
+        reader["first"], reader["goto"] = int(asked["first"]), int(asked["focus"])
+        reader["texts"] = {}
+    elif kind == "text":
+        # One at a time: what was fetched before stays with the component.
+        text = source.client().text(run, int(asked["step"]), str(asked["field"]))
+        reader["texts"] = {f"{int(asked['step'])}.{asked['field']}": text}
+    elif kind == "flows":
+        reader["flows"][int(asked["step"])] = source.client().flows(run, int(asked["step"]))["flows"]
+    elif kind == "open":
+        nav.open_run(str(asked["id"]))

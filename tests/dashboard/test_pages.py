@@ -119,6 +119,29 @@ def test_a_run_is_found_by_any_id_and_opens_at_its_step() -> None:
 
 
 @pytest.mark.usefixtures("at_api")
+def test_words_list_the_runs_that_hold_them_and_one_alone_opens() -> None:
+    test = page(q="summarise e-mail")
+    (listed,) = drawn(test, "rows")
+    assert [(line["id"], line["note"]) for line in listed["rows"]][1] == (
+        "run-benign",
+        "The user says, step 1: Please summarise e-mail 42 and keep the summary as a note.",
+    )
+    assert listed["rows"][0]["href"] == "trajectory?id=run-injected&step=1"
+    (tale,) = drawn(page(q="meeting room"), "story")
+    assert (tale["id"], tale["focus"]) == ("run-unreachable", 0)
+
+
+@pytest.mark.usefixtures("at_api")
+def test_the_address_names_a_step_and_one_that_is_not_there_shows_the_last() -> None:
+    (tale,) = drawn(page(q="run-injected"), "story")
+    assert tale["focus"] is None
+    (tale,) = drawn(opened(id="run-injected", step="3"), "story")
+    assert tale["focus"] == 2
+    (tale,) = drawn(opened(id="run-injected", step="9999"), "story")
+    assert len(tale["steps"]) == 8
+
+
+@pytest.mark.usefixtures("at_api")
 def test_the_search_box_opens_the_run_and_is_empty_again() -> None:
     test = page()
     done(test.text_input(key="search_box").set_value(f" {runs.span_of('benign', 1)} ").run())
@@ -129,9 +152,9 @@ def test_the_search_box_opens_the_run_and_is_empty_again() -> None:
 
 @pytest.mark.usefixtures("at_api")
 def test_an_unknown_id_is_shown_as_text_with_what_to_try() -> None:
-    test = page(q=runs.HOSTILE[3])
-    assert test.warning[0].value == "No run is known by that id."
-    assert [text.value for text in test.text] == [runs.HOSTILE[3]]
+    test = page(q=runs.HOSTILE[3] + " zzz")
+    assert test.warning[0].value == "No run is known by that id, and none holds these words."
+    assert [text.value for text in test.text] == [runs.HOSTILE[3] + " zzz"]
     assert drawn(test, "story") == []
 
 
@@ -144,7 +167,7 @@ def test_a_run_that_goes_on_is_drawn_and_pending() -> None:
 @pytest.mark.usefixtures("at_api")
 def test_the_raw_json_is_sent_only_when_asked_for() -> None:
     test = page(q="run-injected")
-    assert [part.label for part in test.expander] == ["Raw JSON"]
+    assert "Take it along" in [part.label for part in test.expander]
     assert len(test.code) == 0  # opening it needs a browser: see tests/e2e
 
 
@@ -163,6 +186,20 @@ def listed(**query: str) -> AppTest:
         from dashboard.views import trajectories
 
         trajectories.render()
+
+    test = AppTest.from_function(script, default_timeout=TIMEOUT_S)
+    for name, value in query.items():
+        test.query_params[name] = value
+    return done(test.run())
+
+
+def opened(**query: str) -> AppTest:
+    """The trajectory page alone."""
+
+    def script() -> None:
+        from dashboard.views import trajectory
+
+        trajectory.render()
 
     test = AppTest.from_function(script, default_timeout=TIMEOUT_S)
     for name, value in query.items():

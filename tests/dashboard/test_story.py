@@ -8,12 +8,15 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from agentdog.client.shapes import Stored, Taxonomy
-from agentdog.store.contract import Stored as StoredStruct
-from agentdog.store.contract import Summary, display_verdict
+from agentdog.client.shapes import Flow, Taxonomy, View
+from agentdog.service.api.places import step_of
+from agentdog.service.api.views import ViewFilter, flows_of, view_of
+from agentdog.store.contract import Stored, Summary, Version, display_verdict
 from agentdog.trajectory import Trajectory, title
+from dashboard.changes import change, side_by_side
 from dashboard.rows import row
-from dashboard.story import TEXT_LIMIT, focus_of, story
+from dashboard.steps import TEXT_LIMIT, pretty
+from dashboard.story import story
 from taxonomy import load
 from tests.support import runs
 
@@ -41,14 +44,19 @@ def summary(sample: runs.Sample) -> Summary:
     )
 
 
-def stored(sample: runs.Sample) -> Stored:
-    """A sample as the API answers it."""
-    value = StoredStruct(summary=summary(sample), trajectory=sample.trajectory, diagnosis=sample.diagnosis)
-    return cast("Stored", json.loads(msgspec.json.encode(value)))
+def viewed(sample: runs.Sample, **part: Any) -> View:
+    """A sample as the API shows it."""
+    value = Stored(summary=summary(sample), trajectory=sample.trajectory, diagnosis=sample.diagnosis)
+    view = view_of(value, ViewFilter(**part), None, ())
+    return cast("View", json.loads(msgspec.json.encode(view)))
 
 
-def told(sample: runs.Sample) -> dict[str, Any]:
-    return story(stored(sample), TAXONOMY)
+def told(sample: runs.Sample, **part: Any) -> dict[str, Any]:
+    return story(viewed(sample, **part), TAXONOMY)
+
+
+def flows(sample: runs.Sample, index: int) -> list[Flow]:
+    return cast("list[Flow]", msgspec.to_builtins(flows_of(sample.trajectory, index)))
 
 
 def test_the_injected_run_is_told_from_where_to_what() -> None:
@@ -62,8 +70,8 @@ def test_the_injected_run_is_told_from_where_to_what() -> None:
     assert all(axis["definition"] for axis in incident["axes"])
     assert (incident["onset"], incident["source"]) == (5, 2)
     assert [step["n"] for step in tale["steps"]] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert [step["n"] for step in tale["steps"] if step["onset"]] == [6]
-    assert [step["n"] for step in tale["steps"] if step["source"]] == [3]
+    assert {step["n"]: step["marks"] for step in tale["steps"] if step["marks"]} == {3: ["source"], 6: ["onset"]}
+    assert {n: step["m"] for n, step in enumerate(tale["outline"], 1) if step["m"]} == {3: ["source"], 6: ["onset"]}
     assert [round(step["p"], 2) for step in tale["steps"]] == [0.02, 0.03, 0.31, 0.12, 0.12, 0.97, 0.97, 0.96]
 
 
@@ -77,7 +85,7 @@ def test_the_evidence_s_words_are_marked_in_both_steps() -> None:
 def test_a_call_keeps_its_arguments_and_their_text() -> None:
     (call,) = told(runs.injected())["steps"][5]["calls"]
     assert call["name"] == "send_email"
-    assert {"name": "attachment", "value": "passwords.txt"} in call["arguments"]
+    assert ("attachment", "passwords.txt") in [(each["name"], each["value"]) for each in call["arguments"]]
 
 
 def test_a_call_without_arguments_is_no_call_whose_arguments_the_telemetry_left_out() -> None:
@@ -155,13 +163,14 @@ def test_every_text_of_a_hostile_run_is_made_visible() -> None:
     assert any(runs.HOSTILE[0] in text for text in texts)
 
 
-def test_a_huge_text_is_cut_and_says_where_the_rest_is() -> None:
+def test_a_huge_text_is_cut_and_can_be_had_whole() -> None:
     benign = runs.benign()
     first = msgspec.structs.replace(benign.trajectory.steps[0], content="y" * (TEXT_LIMIT + 7))
     trajectory = msgspec.structs.replace(benign.trajectory, steps=(first, *benign.trajectory.steps[1:]))
-    shown = told(msgspec.structs.replace(benign, trajectory=trajectory))["steps"][0]["texts"][0]["text"]
-    assert len(shown) < TEXT_LIMIT + 100
-    assert "7 more characters are in the raw JSON" in shown
+    shown = told(msgspec.structs.replace(benign, trajectory=trajectory))["steps"][0]["texts"][0]
+    assert len(shown["text"]) < 4100
+    assert "46,007 characters" in shown["text"]
+    assert (shown["field"], shown["size"]) == ("content", TEXT_LIMIT + 7)
 
 
 @pytest.mark.parametrize(
@@ -176,13 +185,91 @@ def test_a_huge_text_is_cut_and_says_where_the_rest_is() -> None:
     ],
 )
 def test_an_id_leads_to_its_step(any_id: str, index: int | None) -> None:
-    assert focus_of(stored(runs.injected())["trajectory"], any_id) == index
+    assert step_of(runs.injected().trajectory, any_id) == index
 
 
 def test_a_trajectory_without_steps_is_told() -> None:
     empty: Trajectory = msgspec.structs.replace(runs.benign().trajectory, steps=())
-    value = StoredStruct(summary=summary(runs.benign()), trajectory=empty)
-    assert story(cast("Stored", json.loads(msgspec.json.encode(value))), TAXONOMY)["steps"] == []
+    value = Stored(summary=summary(runs.benign()), trajectory=empty)
+    view = msgspec.json.encode(view_of(value, ViewFilter(), None, ()))
+    assert story(cast("View", json.loads(view)), TAXONOMY)["steps"] == []
+
+
+def test_a_window_shows_its_steps_and_the_curve_all() -> None:
+    tale = told(runs.injected(), first=4, count=2)
+    assert [step["n"] for step in tale["steps"]] == [5, 6]
+    assert (tale["first"], tale["total"], len(tale["outline"])) == (4, 8, 8)
+
+
+def test_the_values_that_came_from_outside_lead_from_step_to_step() -> None:
+    sample = runs.injected()
+    tale = story(viewed(sample), TAXONOMY, flows={5: flows(sample, 5)})
+    paths = [(path["from"], path["value"], path["to"], path["to_name"]) for path in tale["incidents"][0]["flows"]]
+    assert (2, "collector@evil.example", 5, "send_email · to") in paths
+    shown = {flow["argument"]: flow for flow in tale["steps"][5]["flows"]}
+    assert (shown["to"]["words"], shown["to"]["step"]) == ("from outside", 2)
+    assert tale["steps"][3]["flows"] is None
+
+
+def test_runner_ups_stand_beside_the_label() -> None:
+    injected = runs.injected()
+    assert injected.diagnosis is not None
+    axes = {"risk_source": {"indirect_prompt_injection": 0.8, "malicious_user_instruction": 0.15, "other": 0.05}}
+    steps = list(injected.diagnosis.steps)
+    verdict = msgspec.structs.replace(steps[5].verdict, axes=axes, raw="unsafe\n1. Indirect")
+    steps[5] = msgspec.structs.replace(steps[5], verdict=verdict)
+    diagnosis = msgspec.structs.replace(injected.diagnosis, steps=tuple(steps))
+    tale = told(msgspec.structs.replace(injected, diagnosis=diagnosis), first=0, count=1)
+    where, how, _ = tale["incidents"][0]["axes"]
+    assert where["p"] == "80 %"
+    assert [rival["p_text"] for rival in where["rivals"]] == ["15 %", "5 %"]
+    assert how["rivals"] == []
+    assert tale["incidents"][0]["words"] == "unsafe\n1. Indirect"
+
+
+def test_what_a_verdict_changed_is_said() -> None:
+    lines = told(runs.injected())["steps"][5]["change"]["lines"]
+    assert told(runs.injected())["steps"][5]["change"]["since"] == 5
+    assert [line["text"] for line in lines][:3] == [
+        "Safe → Unsafe",
+        "P(unsafe) 12 % → 97 %",
+        "Where: not said → Indirect Prompt Injection",
+    ]
+    assert sum(line["kind"] == "more" for line in lines) == 2
+    injected = runs.injected()
+    assert injected.diagnosis is not None
+    verdict = cast("Any", msgspec.to_builtins(injected.diagnosis.steps[5].verdict))
+    assert change(verdict, 6, verdict, TAXONOMY) is None
+
+
+def test_two_runs_are_laid_side_by_side() -> None:
+    left, right = viewed(runs.injected())["steps"], viewed(runs.benign())["steps"]
+    pair = side_by_side(left, right)
+    assert pair[0]["kind"] == "changed"
+    assert [piece for piece in pair[0]["left"]["pieces"] if piece[1]] == [["43 ", True]]
+    assert [line["left"]["n"] for line in pair if line["left"]] == list(range(1, 9))
+    assert [line["right"]["n"] for line in pair if line["right"]] == [1, 2, 3, 4]
+    assert {line["kind"] for line in side_by_side(left, left)} == {"same"}
+
+
+def test_json_results_are_laid_out_unless_a_quotation_would_be_lost() -> None:
+    assert pretty('{"a":[1,"\\u00e9"]}') == '{\n  "a": [\n    1,\n    "é"\n  ]\n}'
+    assert pretty('{"a":1}', ['"a":1']) == '{"a":1}'
+    assert pretty("[not json") == "[not json"
+    assert pretty("[" * 10_000) == "[" * 10_000
+
+
+def test_versions_are_told_when_there_is_more_than_one() -> None:
+    view = viewed(runs.injected())
+    assert story(view, TAXONOMY)["versions"] == []
+    old = Version(
+        judged_at="2026-09-21T14:00:00.000000000Z", digest="d" * 16, guard="g" * 16, verdict="safe", p_unsafe=0.1
+    )
+    new = msgspec.structs.replace(old, verdict="unsafe", incidents=1, onset=5)
+    view["versions"] = cast("Any", msgspec.to_builtins([new, old]))
+    shown = story(view, TAXONOMY)["versions"]
+    assert [each["verdict"] for each in shown] == ["unsafe", "safe"]
+    assert shown[0]["text"].startswith("1 incident from step 6")
 
 
 def test_a_row_links_to_the_run_and_nowhere_else() -> None:

@@ -103,7 +103,7 @@ def test_the_curve_has_one_bar_per_step_and_leads_to_it(page: Page, site: str) -
 def test_a_search_for_a_span_opens_its_step(page: Page, site: str) -> None:
     page.set_viewport_size({"width": 1320, "height": 700})
     opened(page, site)
-    box = page.get_by_placeholder("Trace, span, session, tool-call or trajectory id")
+    box = page.get_by_placeholder("Any id, or words of a request or of evidence")
     box.fill(runs.span_of("injected", 7))
     box.press("Enter")
     expect(page.get_by_label("Step 8", exact=True)).to_be_in_viewport()
@@ -154,7 +154,7 @@ def test_long_text_unfolds(page: Page, site: str) -> None:
 
 def test_the_raw_json_is_there_when_asked_for(page: Page, site: str) -> None:
     opened(page, f"{site}/trajectory?id=run-hostile")
-    page.get_by_text("Raw JSON").click()
+    page.get_by_text("Take it along").click()
     expect(page.get_by_test_id("stCode")).to_contain_text('"schema": "agentdog.trajectory/1"')
     expect(page.get_by_test_id("stCode").locator("script, img, .hostile")).to_have_count(0)
 

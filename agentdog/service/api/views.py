@@ -71,7 +71,7 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         outline: every step, in few bytes.
         first: index of the first of `steps`; those asked for, long texts cut.
         cuts: by step index, what was cut.
-        verdicts: of `steps`, where judged.
+        verdicts: of `steps` and of the incidents' onsets, where judged.
         reasons: why prefixes were not evaluated, with how many.
         versions: what earlier diagnoses said, newest first.
     """
@@ -130,10 +130,10 @@ class ViewFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    project: Text | None = Field(None, description="Look in this project only.")
-    first: int | None = Field(None, ge=0, description="Index of the first step; around the focus when left out.")
-    count: int = Field(50, ge=0, le=MOST_STEPS, description="Steps.")
-    clip: int = Field(4000, ge=200, le=200_000, description="Characters after which a text is cut.")
+    project: Text | None = Field(default=None, description="Look in this project only.")
+    first: int | None = Field(default=None, ge=0, description="Index of the first step; else around the focus.")
+    count: int = Field(default=50, ge=0, le=MOST_STEPS, description="Steps.")
+    clip: int = Field(default=4000, ge=200, le=200_000, description="Characters after which a text is cut.")
 
 
 def build(store: Store) -> APIRouter:
@@ -264,6 +264,7 @@ def view_of(stored: Stored, part: ViewFilter, focus: int | None, versions: tuple
     first = part.first if part.first is not None else _begin(len(run.steps), part.count, focus, incidents)
     window = run.steps[first : first + part.count]
     short = [(shorten(step, part.clip, _quotes(step.index, incidents))) for step in window]
+    shown = sorted({step.index for step in window} | {incident.onset for incident in incidents})
     return View(
         summary=stored.summary,
         head=msgspec.structs.replace(run, steps=(), agents=_profiles(run, part.clip)),
@@ -271,7 +272,7 @@ def view_of(stored: Stored, part: ViewFilter, focus: int | None, versions: tuple
         first=first,
         steps=tuple(step for step, _ in short),
         cuts={step.index: cuts for step, cuts in short if cuts},
-        verdicts=tuple(judged[step.index] for step in window if step.index in judged),
+        verdicts=tuple(judged[at] for at in shown if at in judged),
         focus=focus,
         guard=diagnosis.guard if diagnosis else None,
         judged_at=diagnosis.judged_at if diagnosis else None,

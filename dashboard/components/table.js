@@ -1,0 +1,37 @@
+// A table of text cells, shares and verdicts; a row with a link can be chosen.
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root");
+  if (unchanged(root, data)) return;
+  const full = (cell) => (cell !== null && typeof cell === "object" ? cell : { text: cell });
+  const numbers = data.columns.map((_, at) => data.rows.length > 0 && data.rows.every((row) => full(row[at]).number));
+
+  const content = (cell, place) => {
+    const text = cell.text === null || cell.text === undefined ? "" : String(cell.text);
+    if (cell.kind === "link") return el("button", { class: "link text", type: "button", onclick: () => setTriggerValue("chosen", place) }, text);
+    if (cell.kind === "mono") return el("span", { class: "text mono" }, text);
+    if (GLYPHS[cell.kind] && cell.bar === undefined) return pill(cell.kind, text);
+    if (cell.bar === undefined) return el("span", { class: "text" }, text);
+    const bar = el("span", {});
+    bar.style.width = `${Math.max(0, Math.min(1, cell.bar)) * 100}%`;
+    return [el("span", { class: `well ${cell.kind || ""}` }, bar), el("span", { class: "text" }, text)];
+  };
+
+  root.replaceChildren(
+    el(
+      "div",
+      { class: "scroll" },
+      el(
+        "table",
+        {},
+        el("thead", {}, el("tr", {}, data.columns.map((name, at) => el("th", { class: numbers[at] ? "number" : "", scope: "col" }, name)))),
+        el(
+          "tbody",
+          {},
+          data.rows.map((row, place) =>
+            el("tr", {}, row.map((cell, at) => el("td", { class: numbers[at] ? "number" : "" }, content(full(cell), place)))),
+          ),
+        ),
+      ),
+    ),
+  );
+}
