@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,7 +30,11 @@ def command(tethered: bool, as_json: bool) -> None:
     if as_json:
         emit({"dashboard": settings.ui_url, "api": settings.api_url})
     run = streamlit(host=settings.ui.host, port=settings.ui.port)
-    environment = {**os.environ, "AGENTDOG_API_URL": settings.api_url}
+    environment = {
+        **os.environ,
+        "AGENTDOG_API_URL": settings.api_url,
+        "AGENTDOG_TRACE_LINKS": json.dumps(settings.ui.trace_links),
+    }
     if tethered:
         watchdog = [sys.executable, "-m", "agentdog.store.watchdog"]
         os.execve(sys.executable, [*watchdog, *run], environment)  # noqa: S606 - our own interpreter

@@ -26,7 +26,7 @@ from agentdog.spans import IDLE_NS
 PREFIX = "AGENTDOG_"
 _CONFIG = PREFIX + "CONFIG"
 #: Not settings: which file holds them, the key that no table may show, what ``agentdog ui`` tells the dashboard.
-_READ_ELSEWHERE = {_CONFIG, KEY_VARIABLE, PREFIX + "API_URL"}
+_READ_ELSEWHERE = {_CONFIG, KEY_VARIABLE, PREFIX + "API_URL", PREFIX + "TRACE_LINKS"}
 _LOOPBACK = "127.0.0.1"
 _MEBI = 1 << 20
 
@@ -70,6 +70,11 @@ class UiListen(Listen):
     """The dashboard."""
 
     port: int = Field(default=8501, ge=1, le=65535, description="dashboard port")
+    trace_links: dict[str, str] = Field(
+        default_factory=dict,
+        description='links to other tools, JSON: `{"Jaeger": "http://host:16686/trace/{trace_id}?uiFind={span_id}"}`',
+    )
+    runs: Path | None = Field(default=None, description="folder of `atbench` run folders that the dashboard shows")
 
 
 class RedisSettings(_Part):
