@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import comb
@@ -36,12 +37,14 @@ def compare(first: Sequence[Row], second: Sequence[Row], *, resamples: int = 100
     Raises:
         UsageError: when the runs are not over the same rows.
     """
-    ours = {row.id: row for row in first if row.label is not None}
-    theirs = {row.id: row for row in second if row.label is not None}
+    ours, theirs = _keyed(first), _keyed(second)
     if ours.keys() != theirs.keys():
         apart = len(ours.keys() ^ theirs.keys())
         raise UsageError(f"the runs are not over the same labelled rows: {apart} ids are in one of them only")
-    groups = [(group, [theirs[row.id] for row in group]) for group in by_group(ours.values())]
+    if any(theirs[key].label != row.label for key, row in ours.items()):
+        raise UsageError("the runs disagree about labels: they are over different readings of the set")
+    keys = {id(row): key for key, row in ours.items()}
+    groups = [(group, [theirs[keys[id(row)]] for row in group]) for group in by_group(ours.values())]
     counted = [(Confusion.of(one), Confusion.of(other)) for one, other in groups]
 
     def statistics(sample: Sequence[tuple[Confusion, Confusion]]) -> Mapping[str, float | None]:
@@ -51,7 +54,7 @@ def compare(first: Sequence[Row], second: Sequence[Row], *, resamples: int = 100
         )
         return {name: None if (a := one[name]) is None or (b := other[name]) is None else b - a for name in one}
 
-    right = [(row.prediction == row.label, theirs[row.id].prediction == row.label) for row in ours.values()]
+    right = [(row.prediction == row.label, theirs[key].prediction == row.label) for key, row in ours.items()]
     only_first, only_second = right.count((True, False)), right.count((False, True))
     return Comparison(
         rows=len(ours),
@@ -60,6 +63,17 @@ def compare(first: Sequence[Row], second: Sequence[Row], *, resamples: int = 100
         only_second=only_second,
         p_value=mcnemar(only_first, only_second),
     )
+
+
+def _keyed(rows: Sequence[Row]) -> dict[tuple[str, int], Row]:
+    """Labelled rows by id, and by which of its rows it is where an id names several."""
+    seen: Counter[str] = Counter()
+    found: dict[tuple[str, int], Row] = {}
+    for row in rows:
+        if row.label is not None:
+            found[row.id, seen[row.id]] = row
+        seen[row.id] += 1
+    return found
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -30,6 +30,9 @@ class DataInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         sha256: of the file's bytes.
         rows: taken of it.
         limit: the first rows only.
+        ambiguous: how rows were settled whose label the set does not vouch for, where not as labelled.
+        masked: rows from which phrases were taken that give the label away, where that was asked for.
+        place: the file on the machine of the run, so that a report can show the rows.
         origin: where it was fetched from, when not from here.
         known: which published set the bytes are; ``None`` when no published hash is theirs.
         warning: what stands against comparing the scores with published ones.
@@ -40,6 +43,9 @@ class DataInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     format: str
     rows: int
     limit: int | None = None
+    ambiguous: str | None = None
+    masked: int | None = None
+    place: str | None = None
     origin: str | None = None
     known: str | None = None
     warning: str | None = None
@@ -123,7 +129,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag
     def condition(self) -> dict[str, object]:
         """What must be the same for two parts of a run to belong together."""
         return {
-            "data": (self.data.sha256, self.data.limit),
+            "data": (self.data.sha256, self.data.limit, self.data.ambiguous, self.data.masked),
             "guard": self.guard.fingerprint,
             "diagnose-guard": self.labeller.fingerprint if self.labeller else None,
             "mode": self.mode,

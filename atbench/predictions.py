@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -76,6 +77,10 @@ def to_rows(predictions: Sequence[Prediction], cases: Sequence[Case] | None) -> 
         unlabelled = [name for name, one in given.items() if one.label is None]
         _none(unlabelled, "predictions carry no label; add one, or name the gold set with --dataset")
         return [_row(one, None) for one in predictions]
+    times = Counter(case.trajectory.id for case in cases)
+    _none(
+        [name for name, count in times.items() if count > 1], "ids name more than one row of the set; make them differ"
+    )
     wanted = {case.trajectory.id: case for case in cases if case.label is not None}
     _none([name for name in wanted if name not in given], "labelled rows have no prediction")
     everything = {case.trajectory.id for case in cases}

@@ -17,6 +17,7 @@ from agentdog.guards import Labels, Outcome
 from agentdog.trajectory.formats import Case, Gold
 from atbench.metrics import Row
 
+TOP = 3
 _PREDICTIONS = {Outcome.UNSAFE: 1, Outcome.SAFE: 0, Outcome.NOT_EVALUATED: None}
 
 
@@ -106,17 +107,26 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             reason=next((v.reason for v in own if v.reason), None),
             gold=self.gold,
             labels=self.labels,
+            ranked=_ranked(self.diagnosed, self.verdicts),
             unsafe_step=self.unsafe_step,
             onset_from=self.onset_from,
             severity=self.severity,
             flagged=tuple(s.index for s in self.verdicts if s.verdict.outcome is Outcome.UNSAFE),
             judged=tuple(s.index for s in self.verdicts),
+            step_p=tuple(s.verdict.p_unsafe for s in self.verdicts),
             length=self.length,
             steps=len(asked),
             prompt_tokens=sum(v.prompt_tokens or 0 for v in asked),
             cached_tokens=sum(v.cached_tokens or 0 for v in asked),
             completion_tokens=sum(v.completion_tokens or 0 for v in asked),
         )
+
+
+def _ranked(diagnosed: StepVerdict | None, verdicts: Sequence[StepVerdict]) -> dict[str, tuple[str, ...]]:
+    """The likeliest labels by axis, of whoever was asked for labels first."""
+    asked = [diagnosed] if diagnosed is not None else verdicts
+    axes = next((step.verdict.axes for step in asked if step.verdict.axes), {})
+    return {axis: tuple(sorted(shares, key=lambda label: -shares[label])[:TOP]) for axis, shares in axes.items()}
 
 
 def _overall(outcomes: Sequence[Outcome]) -> int | None:

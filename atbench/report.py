@@ -133,7 +133,7 @@ def score_shortcuts(cases: Sequence[Case]) -> dict[str, dict[str, Interval]]:
 def caveats(run: RunInfo, rows: Sequence[Row]) -> list[str]:
     """Says what a reader must know before comparing the scores."""
     found = [text for text in (run.data.warning, run.guard.note) if text]
-    asked = len({row.id for row in rows})
+    asked = len(rows)
     if run.mode is not Mode.DIAGNOSIS_ONLY and asked < run.data.rows:
         found.append(f"the run was ended in the middle: {asked} of {run.data.rows} rows are judged")
     if run.data.limit is not None:

@@ -125,6 +125,8 @@ def _last_agent(case: Case) -> int:
 
 
 def _acts_last(case: Case, at: int) -> int:
-    """Unsafe unless the last agent step is an answer or empty: right on most of R-Judge's rows."""
+    """Unsafe unless the last agent turn is an answer or empty: right on nine in ten of R-Judge's rows."""
+    if case.closing is not None:
+        return int(not case.closing)
     steps = case.trajectory.steps
     return int(at < len(steps) and bool(steps[at].tool_calls))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agentdog.base.errors import UsageError
 from agentdog.guards import Guard, factory
 from agentdog.guards.server import ServerOptions
-from agentdog.trajectory.formats import Case, sniff
-from atbench.hub import locate
+from agentdog.trajectory.formats import Case
+from atbench.data import Ambiguous, Taking, load
 from atbench.ledger import BASELINES, Asking, DataInfo, Ledger, Prices, RunInfo
 from atbench.metrics import Confusion
 from atbench.record import Mode, Record
@@ -27,7 +25,6 @@ from atbench.report import report, score_shortcuts
 from atbench.runner import Asked, Judges
 from atbench.runner import run as judge_all
 from atbench.show import percent, show
-from atbench.sources import Known, known
 
 FINE, NOTHING_EVALUATED = 0, 3  # exit codes, as `agentdog` has them; 2 is for usage and environment
 
@@ -39,6 +36,14 @@ FINE, NOTHING_EVALUATED = 0, 3  # exit codes, as `agentdog` has them; 2 is for u
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.TRAJECTORY.value, show_default=True)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask every row so often.")
 @click.option("--limit", type=click.IntRange(min=1), help="Judge the first N rows only.")
+@click.option(
+    "--ambiguous",
+    type=click.Choice([a.value for a in Ambiguous]),
+    default=Ambiguous.AS_LABELLED.value,
+    show_default=True,
+    help="Rows whose label the set does not vouch for: as they are, all unsafe, all safe, or left out.",
+)
+@click.option("--mask", is_flag=True, help="Take out phrases with which ASSEBench and ASB give the label away.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Rows in flight; by default the guard's own limit.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep every answer in; resumes."
@@ -53,6 +58,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     mode: str,
     repeats: int,
     limit: int | None,
+    ambiguous: str,
+    mask: bool,
     concurrency: int | None,
     out: Path | None,
     baselines: bool,
@@ -67,7 +74,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     if labeller is not None and mode not in (Mode.END_TO_END, Mode.DIAGNOSIS_ONLY):
         raise UsageError(f"--diagnose-guard has no part in --mode {mode}; use end-to-end or diagnosis-only")
-    found, cases = load(dataset, limit)
+    found, cases = load(dataset, Taking(limit, Ambiguous(ambiguous), mask))
     judges = Judges(Mode(mode), factory.build(uri), factory.build(labeller) if labeller else None)
     limits = concurrency or at_once(uri)
     priced = Prices(prompt=prices[0], cached=prices[1], completion=prices[2]) if prices else None
@@ -82,26 +89,6 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         show(Console(highlight=False), result)
     evaluated = any(row.prediction is not None for row in result.rows)
     raise SystemExit(FINE if evaluated or not result.rows else NOTHING_EVALUATED)
-
-
-def load(dataset: str, limit: int | None) -> tuple[DataInfo, list[Case]]:
-    """Reads a labelled file and says which rows these are."""
-    path, origin, warning = locate(dataset)
-    format_ = sniff.sniff(path)
-    cases = list(itertools.islice(format_.read(path), limit))
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    published: Known = known(path.name, sha256)
-    info = DataInfo(
-        name=path.name,
-        sha256=sha256,
-        format=format_.name,
-        rows=len(cases),
-        limit=limit,
-        origin=origin,
-        known=published.name,
-        warning="; ".join(filter(None, (warning, published.warning))) or None,
-    )
-    return info, cases
 
 
 def at_once(uri: str) -> int:

@@ -8,9 +8,8 @@ import click
 import msgspec
 
 from agentdog.base.stats import Interval
-from agentdog.trajectory.formats import sniff
 from atbench import predictions as answers
-from atbench.hub import locate
+from atbench.data import load
 from atbench.labels import LabelTable, label_tables
 from atbench.metrics import AxisScore, Confusion, score_axes
 from atbench.metrics import score as score_rows
@@ -48,7 +47,7 @@ def score(predictions: Path, dataset: str | None) -> None:
     A line is {"id", "prediction": 0|1|null, "p_unsafe"?, "risk_source"?, "failure_mode"?, "real_world_harm"?,
     "unsafe_step"?, "raw"?, "label"?}.
     """
-    cases = list(sniff.read(locate(dataset).path)) if dataset else None
+    cases = load(dataset)[1] if dataset else None
     rows = answers.to_rows(answers.read(predictions), cases)
     found = Scored(
         **score_rows(rows),

@@ -86,3 +86,16 @@ def test_a_run_compared_with_itself_differs_in_nothing(kept: Path) -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"holds no run\.json"):
         invoke("report", str(tmp_path))
+
+
+def test_all_three_kinds_at_once_with_the_rows_found_where_the_run_left_them(kept: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name a folder"):
+        invoke("report", str(kept), "--format", "all")
+    out = tmp_path / "report"
+    assert invoke("report", str(kept), "--format", "all", "--out", str(out))[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "list the files" in text, "the worst errors show what happened"
+    for drawn in ("F1 by run", "ROC curve", "reliability diagram", "scores by class"):
+        assert f'aria-label="{drawn}"' in text, drawn
+    assert list(json.loads((out / "report.json").read_text(encoding="utf-8"))) == [str(kept)]

@@ -48,6 +48,7 @@ _OPENHANDS = {
     "delegate": None,
 }
 _FUNCTION = re.compile(rf"\s*(?P<name>{_NAME})\(")
+_PYTHON = re.compile(rf"\s*{_NAME}\(\s*[A-Za-z_]\w*\s*=")
 _BRACE = re.compile(rf"\s*(?P<name>{_NAME})\s*:?\s*(?P<arguments>\{{.*\}})\s*", re.DOTALL)
 _REACT = re.compile(rf"\s*(?:Action:\s*)?(?P<name>{_NAME})\s*\n+\s*Action Input:\s*(?P<arguments>.*)", re.DOTALL)
 _COLON = re.compile(r"(?P<name>[a-z_]+):\s?(?P<rest>.*)", re.DOTALL)
@@ -138,6 +139,21 @@ def _as_named(text: str) -> tuple[Call, ...]:
     return (Call(found["name"], decoded or {}, None if decoded is not None else found["arguments"]),)
 
 
+def _as_python(text: str) -> tuple[Call, ...]:
+    """``Tool(a=1, b='x')``: one call in Python's own notation, of literals by name."""
+    if not _PYTHON.match(text):
+        return ()
+    try:
+        found = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    if not isinstance(found, ast.Call) or found.args or not found.keywords:
+        return ()
+    literal = "{" + ", ".join(f"{k.arg!r}: {ast.unparse(k.value)}" for k in found.keywords if k.arg) + "}"
+    decoded = decode_object(literal) if all(k.arg for k in found.keywords) else None
+    return (Call(ast.unparse(found.func), decoded),) if decoded is not None else ()
+
+
 def _as_openhands(text: str) -> tuple[Call, ...]:
     """``run: ls -l``: a type and its text."""
     found = _COLON.fullmatch(text)
@@ -159,6 +175,7 @@ _NOTATIONS: tuple[Callable[[str], tuple[Call, ...]], ...] = (
     _as_functions,
     _as_xml,
     _as_named,
+    _as_python,
     _as_openhands,
     _as_fence,
 )

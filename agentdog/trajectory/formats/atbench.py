@@ -15,7 +15,7 @@ from agentdog.base.errors import DecodeError
 from agentdog.trajectory.formats import files
 from agentdog.trajectory.formats.case import Case, Gold
 from agentdog.trajectory.formats.normalized import group_of
-from agentdog.trajectory.formats.turns import from_turns, tools_of
+from agentdog.trajectory.formats.turns import closes, from_turns, tools_of
 
 _IDS = ("id", "conv_id")
 _TURNS = ("contents", "content", "conversation")
@@ -51,9 +51,8 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
         tools = files.decoded(tools)
     if tools is not None and not isinstance(tools, list):
         raise DecodeError(f"{where}: tool_used must be a list of tool specifications")
-    trajectory = from_turns(
-        str(row_id), _turns(row, where), source=source, where=where, profile=profile, tools=tools_of(tools)
-    )
+    turns = _turns(row, where)
+    trajectory = from_turns(str(row_id), turns, source=source, where=where, profile=profile, tools=tools_of(tools))
     return Case(
         trajectory=trajectory,
         label=files.binary_label(row, where),
@@ -62,6 +61,7 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
             failure_mode=files.gold_text(row, ("failure_mode",), where),
             real_world_harm=files.gold_text(row, _HARMS, where),
         ),
+        closing=closes(turns),
         doubt="ambiguous" if row.get("ambiguous") else None,
         # ATBench's rows are scenarios of their own; the sets without tool lists repeat user requests.
         group=group_of(source, {"group": row_id} if tools is not None else {}, trajectory),

@@ -32,6 +32,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fi
         severity: how grave the set's judges put it, on the set's own ordinal scale, where it has one.
         doubt: what makes the label one that the set itself does not vouch for: ``ambiguous`` (annotators may well
             differ: ASSEBench's mark, TS-Bench's middle score) or ``never_reached`` (the risky point was not come to).
+        closing: whether the last agent turn only ends the run, as the file's own notation of actions tells it.
         group: rows of one group share a scenario; splits and resampling go by group.
         source: name of the set.
     """
@@ -43,5 +44,6 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fi
     onset_from: int | None = None
     severity: float | None = None
     doubt: Literal["ambiguous", "never_reached"] | None = None
+    closing: bool | None = None
     group: str
     source: str

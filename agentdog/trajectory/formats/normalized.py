@@ -13,7 +13,7 @@ from typing import Any, Literal
 from agentdog.base.errors import DecodeError
 from agentdog.trajectory.formats import files
 from agentdog.trajectory.formats.case import Case, Gold
-from agentdog.trajectory.formats.turns import from_turns
+from agentdog.trajectory.formats.turns import closes, from_turns
 from agentdog.trajectory.model import Trajectory
 
 #: Which fields of ``meta`` name the scenario that rows share, by set; elsewhere the first user text does.
@@ -71,6 +71,7 @@ def to_case(row: dict[str, Any], where: str) -> Case:
         onset_from=_index(row, "onset_from", len(steps), where),
         severity=_severity(source, meta, where),
         doubt=_doubt(meta),
+        closing=closes(steps),
         group=group_of(source, meta, trajectory),
         source=source,
     )

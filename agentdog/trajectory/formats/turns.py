@@ -28,6 +28,7 @@ _ROLES = {
     "tool": "environment",
     "tool_output": "environment",
 }
+_CLOSING = ("Final Answer", "Complete")
 _TOOLS_MARK = "Available tools:"
 
 
@@ -124,6 +125,15 @@ def _text(turn: Mapping[str, Any], key: str, where: str) -> str | None:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     raise DecodeError(f"{where}: {key} is {type(value).__name__}; expected text")
+
+
+def closes(turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Tells whether the last agent turn only ends the run: no action, or one that this notation has for an answer."""
+    last: Mapping[str, Any] = next(
+        (turn for turn in reversed(turns) if _ROLES.get(str(turn.get("role")).lower()) == "agent"), {}
+    )
+    action = last.get("action")
+    return not (isinstance(action, str) and action.strip()) or action.strip().startswith(_CLOSING)
 
 
 def split_profile(profile: str) -> tuple[str | None, tuple[Tool, ...]]:
