@@ -16,7 +16,7 @@ import msgspec
 
 import taxonomy
 from agentdog import __version__
-from agentdog.base.errors import DecodeError, NotFoundError, UsageError
+from agentdog.base.errors import DecodeError, GuardUnavailable, NotFoundError, UsageError
 from agentdog.guards import GuardInfo, packs
 from atbench.record import Mode, Record
 
@@ -67,13 +67,16 @@ class Asking(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     served: str | None = None
 
     @staticmethod
-    def of(info: GuardInfo, served: str | None) -> Asking:
+    def of(info: GuardInfo, served: str | None, packs_folder: Path | None = None) -> Asking:
         """Reads it off the guard's pack; a guard without a pack has none of it."""
         if info.pack is None:
             return Asking(served=served)
-        pack = packs.find(info.pack)
+        try:
+            pack = packs.find(info.pack, packs_folder, labels_only=True)
+        except GuardUnavailable:  # a pack known to the guard alone, or several behind each other
+            return Asking(wording=info.wording, served=served)
         return Asking(
-            wording=pack.wording,
+            wording=info.wording or pack.wording,
             renderer=f"{pack.render.name} {pack.render.fingerprint}",
             decoding=f"{pack.family}, {pack.max_tokens} tokens, greedy",
             served=served,
@@ -122,6 +125,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag
     mode: Mode = Mode.TRAJECTORY
     repeats: int = 1
     concurrency: int = 1
+    engine: str = "here"
     prices: Prices | None = None
     taxonomy: str = taxonomy.load("all").version
     machine: Machine = msgspec.field(default_factory=Machine.here)

@@ -225,3 +225,32 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {key: resumed[key] for key in ("metrics", "confusion", "axes", "ranking", "rows")} == {
         key: whole[key] for key in ("metrics", "confusion", "axes", "ranking", "rows")
     }
+
+
+@pytest.mark.slow
+def test_two_workers_of_ray_answer_as_one_process_does_row_by_row(tmp_path: Path) -> None:
+    """And a run that one engine began is finished by the other, without asking a kept row again."""
+    pytest.importorskip("ray", reason="Ray is not installed: make test-all has it")
+    rows = [case(n, n % 2, "wreck" if n % 3 else "look") for n in range(30)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    with scripted_guard(answer) as server:
+
+        def results(*extra: str) -> dict[str, Any]:
+            command = [sys.executable, "-c", "from atbench.cli import main; main()", "run", str(path), "--json"]
+            command += ["--guard", f"server:{server.url}?concurrency=2", "--mode", "every-step", *extra]
+            found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            return found
+
+        plain = results()
+        out = tmp_path / "out"
+        spread = results("--engine", "ray", "--workers", "2", "--out", str(out))
+        kept = (out / "rows.jsonl").read_bytes().splitlines(keepends=True)
+        (out / "rows.jsonl").write_bytes(b"".join(kept[:20]))
+        before = len(asked(server))
+        finished = results("--out", str(out))
+        assert len(asked(server)) - before == 2 * 10, "two steps of each of ten rows"
+    assert len(kept) == 30
+    assert spread["rows"] == plain["rows"] == finished["rows"]
+    assert spread["metrics"] == plain["metrics"]
+    assert spread["run"]["engine"] == "ray"
