@@ -6,12 +6,12 @@ read from the server's prefix cache. A verdict stands even when its labels canno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import taxonomy
-from agentdog.guards.chat_api import Answer, ChatApi, ChatFailure, Usage
-from agentdog.guards.deciding import Rule
+from agentdog.guards import axes
+from agentdog.guards.chat_api import Answer, ChatFailure, Usage
+from agentdog.guards.desk import Desk, join
 from agentdog.guards.first_token import Weighed, begins_verdict, weigh
 from agentdog.guards.packs import Labelling, Pack
 from agentdog.guards.packs.parse import (
@@ -22,29 +22,10 @@ from agentdog.guards.packs.parse import (
     labels_schema,
     verdict_after,
 )
-from agentdog.guards.served import TOP, Served, continuing, exactly, forced, prefilled
+from agentdog.guards.served import TOP, continuing, exactly, forced
 from agentdog.guards.verdict import Labels, Outcome, Reason, kept
 
 _WORD_TOKENS = 4  # room for a verdict word in any tokenizer, where a server gives no log-probabilities
-
-
-class Desk(NamedTuple):
-    """Who is asked, with what pack, how the answer is decided, and fields that go with every request."""
-
-    api: ChatApi
-    served: Served
-    pack: Pack
-    rule: Rule
-    extra: Mapping[str, Any]
-
-    def messages(self, prompt: str) -> list[dict[str, str]]:
-        """The conversation that asks for the verdict."""
-        return [{"role": "user", "content": prompt}, *prefilled(self.pack.prefill)]
-
-    def options(self, max_tokens: int) -> dict[str, Any]:
-        """The fields of every request."""
-        fixed = {"model": self.served.model, "max_tokens": max_tokens, "temperature": 0}
-        return {**fixed, **continuing(self.pack), **self.extra}
 
 
 class Judged(NamedTuple):
@@ -193,6 +174,8 @@ async def _listed(desk: Desk, prompt: str) -> Answer:
 
 
 async def _ask_labels(desk: Desk, labelling: Labelling, prompt: str) -> Answer:
+    if desk.served.structure == "trie":
+        return Answer(text=await axes.written(desk, prompt), finish="stop", positions=(), usage=Usage())
     form: dict[str, object] = {}
     if labelling.form == "lines":
         held = {"structured_outputs": {"regex": desk.pack.lines_expression}}
@@ -224,8 +207,3 @@ def _read_labels(pack: Pack, text: str) -> Labels | None:
         else labels_from_lines(text, labelling.headings, pack.taxonomy)
     )
     return labels if any(getattr(labels, axis) for axis in taxonomy.AXES) else None
-
-
-def join(*notes: str | None) -> str | None:
-    """Puts notes behind each other; ``None`` when there is none."""
-    return "; ".join(note for note in notes if note) or None

@@ -1,4 +1,4 @@
-"""How likely each label of each axis is, asked of a server one token at a time over a cached prefix.
+"""How likely each label of each axis is, asked one token at a time over a cached prefix; and labels written that way.
 
 Each axis is read behind the likeliest labels of the axes before it, in the order in which the pack's answer names them.
 """
@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 import taxonomy
-from agentdog.guards.asking import Desk, join
 from agentdog.guards.chat_api import ChatFailure
+from agentdog.guards.desk import Desk, join
 from agentdog.guards.packs import Pack
 from agentdog.guards.packs.parse import as_listed
 from agentdog.guards.served import continuing, tokens
-from agentdog.guards.trie import branches, distribution
+from agentdog.guards.trie import Path, branches, distribution
 from agentdog.guards.verdict import Labels, Reason
 
 
@@ -28,11 +28,15 @@ class Question(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How the pack's answer is written around the labels: `opening`, then per axis a heading, the name, an ending."""
+    """How the pack's answer is written around the labels.
+
+    `opening`, then per axis a heading, the name and an ending, then `closing`.
+    """
 
     opening: str
     headings: Mapping[taxonomy.AxisId, str]
     ending: str
+    closing: str = ""
 
 
 def form_of(pack: Pack) -> Form | None:
@@ -41,7 +45,7 @@ def form_of(pack: Pack) -> Form | None:
         return None
     if pack.labels.form == "json":
         keys = {axis: ("," if at else "{") + f'"{axis}":"' for at, axis in enumerate(taxonomy.AXES)}
-        return Form("", keys, '"')
+        return Form("", keys, '"', "}")
     return Form(f"{pack.verdict_words[1]}\n", {axis: f"{h}: " for axis, h in pack.labels.headings.items()}, "\n")
 
 
@@ -63,6 +67,36 @@ async def answers(desk: Desk, prompt: str) -> AsyncIterator[tuple[Question, dict
         before = (*question.before, *question.sequences[next(iter(found))])
 
 
+async def written(desk: Desk, prompt: str) -> str:
+    """Writes the labels of an unsafe answer; raises `ChatFailure`.
+
+    Greedy decoding held to the labels' trie: wherever labels part, the likeliest token among those that go on.
+    """
+    form = form_of(desk.pack)
+    if form is None:
+        return ""
+    before, text = (*await conversation(desk, prompt), *await _tokens(desk, form.opening)), form.opening
+    for axis, heading in form.headings.items():
+        question = await ask_for(desk, axis, heading, form.ending, before)
+        chosen = await _likeliest(desk, question)
+        label = next(entry for entry in desk.pack.taxonomy.axis(axis).labels if entry.id == chosen)
+        text += f"{heading}{as_listed(label, desk.pack.shown)}{form.ending}"
+        before = (*question.before, *question.sequences[chosen])
+    return text + form.closing
+
+
+async def _likeliest(desk: Desk, question: Question) -> str:
+    nodes = branches(question.sequences)
+    path: Path = ()
+    while len(left := [label for label, ids in question.sequences.items() if ids[: len(path)] == path]) > 1:
+        if path in nodes:
+            listed = await _weigh(desk, (*question.before, *path), nodes[path])
+            path = (*path, max(listed, key=lambda token: listed[token]))
+        else:
+            path = (*path, question.sequences[left[0]][len(path)])
+    return left[0]
+
+
 async def ask_for(desk: Desk, axis: taxonomy.AxisId, heading: str, ending: str, before: Sequence[int]) -> Question:
     """Tokenises an axis' labels as they stand behind their heading."""
     # A blank before a name belongs to the name's first token.
@@ -78,12 +112,13 @@ async def answer(desk: Desk, question: Question) -> dict[str, float]:
     """Asks at every node where labels part, all at once."""
     nodes = branches(question.sequences)
     listed = await asyncio.gather(
-        *(
-            desk.api.next_token((*question.before, *path), children, model=desk.served.model, **desk.extra)
-            for path, children in nodes.items()
-        )
+        *(_weigh(desk, (*question.before, *path), children) for path, children in nodes.items())
     )
     return distribution(question.sequences, dict(zip(nodes, listed, strict=True)))
+
+
+async def _weigh(desk: Desk, before: Sequence[int], children: Sequence[int]) -> dict[int, float]:
+    return await desk.api.next_token(before, children, model=desk.served.model, **desk.extra)
 
 
 def compared(written: Labels | None, found: Mapping[str, Mapping[str, float]]) -> str | None:

@@ -13,6 +13,8 @@ PACKS_FOLDER = "packs"
 SCHEMES = {
     "embedded": "embedded",
     "server": "server:http://HOST:PORT/v1?model=NAME",
+    "local": "local:PATH?pack=NAME",
+    "vllm": "vllm:PATH?pack=NAME",
     "cascade": "cascade:STAGE>STAGE",
     "python": "python:MODULE:FUNCTION",
     "cmd": "cmd:PROGRAM ARGUMENT…",
@@ -49,6 +51,10 @@ def _build(uri: str, packs_folder: Path | None, *, diagnoses: bool) -> Guard:
         from agentdog.guards.server import ServerGuard
 
         return ServerGuard.from_uri(uri, packs_folder=packs_folder, diagnoses=diagnoses)
+    if scheme in ("local", "vllm"):
+        from agentdog.guards.engines.guard import from_uri
+
+        return from_uri(uri, packs_folder=packs_folder, diagnoses=diagnoses)
     if scheme in ("python", "cmd"):
         from agentdog.guards import own
 

@@ -10,16 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from agentdog.guards.chat_api import ChatApi, ChatFailure
+from agentdog.guards.api import Api
+from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.first_token import WordIds, weigh
 from agentdog.guards.packs import Pack
 from agentdog.guards.verdict import Reason
 
-Kind = Literal["vllm", "llamacpp", "other"]
+#: Whose server it is; an engine of ours answers as vLLM's does.
+Kind = Literal["vllm", "llamacpp", "engine", "other"]
 #: How the log-probabilities of exactly the verdict words are had, best first: asked for by id; by allowing one token
 #: only; by a bias on one token; from the likeliest tokens, where a word may be missing; not at all.
 Scores = Literal["logprob_token_ids", "allowed_token_ids", "logit_bias", "top_logprobs", "none"]
-Structure = Literal["structured_outputs", "response_format", "none"]
+#: How labels are held to the taxonomy: by the server, in either API; by us, token by token over the labels' trie.
+Structure = Literal["structured_outputs", "response_format", "trie", "none"]
+_OWNERS: dict[object, Kind] = {"vllm": "vllm", "llamacpp": "llamacpp", "agentdog": "engine"}
+_LIKE_VLLM = ("vllm", "engine")
 
 #: The question that all of this is found out with; a constant, so that a server's log and a test can tell it.
 PROBE = "A test of the connection. Answer with one word, safe or unsafe."
@@ -50,13 +55,12 @@ class Served(NamedTuple):
     frame: int | None = None
 
 
-async def describe(api: ChatApi, wanted: str | None, pack: Pack) -> Served:
+async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
     """Asks what is served and verifies what it can do; raises `ChatFailure`."""
     body = await api.get("/models")
     listed = [m for m in body.get("data") or () if isinstance(m, dict)] if isinstance(body, dict) else []
     entry = next((m for m in listed if m.get("id") == wanted), listed[0] if listed else {})
-    owner = entry.get("owned_by")
-    kind: Kind = "vllm" if owner == "vllm" else "llamacpp" if owner == "llamacpp" else "other"
+    kind = _OWNERS.get(entry.get("owned_by"), "other")
     model = wanted or entry.get("id")
     if not isinstance(model, str):
         raise ChatFailure(Reason.GUARD_ERROR, "the server lists no model; add ?model=NAME to the guard's URI")
@@ -72,16 +76,16 @@ async def describe(api: ChatApi, wanted: str | None, pack: Pack) -> Served:
     return served._replace(frame=await _frame(api, served, pack))
 
 
-async def _scores(api: ChatApi, served: Served) -> Scores:
+async def _scores(api: Api, served: Served) -> Scores:
     if served.ids is None:
         answer = await _ask(api, served, max_tokens=1, logprobs=True, top_logprobs=TOP)
         return "top_logprobs" if answer.positions else "none"
-    if served.kind == "vllm":
+    if served.kind in _LIKE_VLLM:
         answer = await _ask(api, served, max_tokens=1, **exactly(served.ids))
         if answer.positions and weigh(answer.positions[0], served.ids).complete:
             return "logprob_token_ids"
-    ways: dict[Kind, tuple[Scores, ...]] = {"vllm": ("allowed_token_ids",), "llamacpp": ("logit_bias",), "other": ()}
-    for way in ways[served.kind]:
+    ways: dict[Kind, tuple[Scores, ...]] = {"vllm": ("allowed_token_ids",), "llamacpp": ("logit_bias",)}
+    for way in ways.get(served.kind, ()):
         found = [await forced(api, served, way, token_id, _user(PROBE)) for token_id in served.ids]
         # Log-probabilities under a mask or after a bias sum to more than what two tokens can share: not the model's.
         if all(p is not None for p in found) and sum(math.exp(p) for p in found if p is not None) <= 1 + 1e-3:
@@ -96,7 +100,7 @@ def exactly(ids: WordIds) -> dict[str, object]:
 
 
 async def forced(
-    api: ChatApi,
+    api: Api,
     served: Served,
     way: Scores,
     token_id: int,
@@ -114,8 +118,8 @@ async def forced(
     return None
 
 
-async def _structure(api: ChatApi, served: Served) -> Structure:
-    if served.kind == "vllm":
+async def _structure(api: Api, served: Served) -> Structure:
+    if served.kind in _LIKE_VLLM:
         try:
             answer = await _ask(api, served, max_tokens=16, structured_outputs={"regex": _WORD})
             if answer.text == _WORD:
@@ -132,22 +136,24 @@ async def _structure(api: ChatApi, served: Served) -> Structure:
     form = {"type": "json_schema", "json_schema": {"name": "word", "strict": True, "schema": schema}}
     try:
         answer = await _ask(api, served, max_tokens=32, response_format=form)
-        return "response_format" if json.loads(answer.text) == {"word": _WORD} else "none"
+        if json.loads(answer.text) == {"word": _WORD}:
+            return "response_format"
     except ValueError:
-        return "none"
+        pass
     except ChatFailure as failure:
         if failure.reason is not Reason.GUARD_ERROR:
             raise
-        return "none"
+    # Where what any token is worth can be asked, the labels' trie can be walked from here.
+    return "trie" if served.scores == "logprob_token_ids" else "none"
 
 
-async def _prefills(api: ChatApi, served: Served, beginning: str) -> None:
+async def _prefills(api: Api, served: Served, beginning: str) -> None:
     """Verifies that a begun answer is continued; raises `ChatFailure` with the remedy where it is not.
 
     A server that continues closes nothing: the conversation takes fewer tokens than one whose answer it closes.
     """
     messages = [*_user(PROBE), *prefilled(beginning)]
-    if served.kind == "vllm":
+    if served.kind in _LIKE_VLLM:
         closed = await api.post_root("/tokenize", {"model": served.model, "messages": messages})
         begun = await count(api, served, messages)
         continues = begun is not None and begun < closed.get("count", 0)
@@ -173,7 +179,7 @@ def continuing(pack: Pack) -> dict[str, object]:
     return fields
 
 
-async def _frame(api: ChatApi, served: Served, pack: Pack) -> int | None:
+async def _frame(api: Api, served: Served, pack: Pack) -> int | None:
     """Counts what stands around the trajectory in the longest conversation held about it, and the answer's room."""
     longest = [*_user(pack.ask("")), *prefilled(pack.prefill)]
     room = pack.max_tokens
@@ -181,16 +187,22 @@ async def _frame(api: ChatApi, served: Served, pack: Pack) -> int | None:
         longest += [{"role": "assistant", "content": "unsafe"}, {"role": "user", "content": pack.ask_labels()}]
     if pack.labels is not None:
         room = max(room, pack.labels.max_tokens)
-    counted = await count(api, served, longest)
+    counted = await count(api, served, longest, pack.template)
     return None if counted is None else counted + room
 
 
-async def count(api: ChatApi, served: Served, messages: Sequence[Mapping[str, str]]) -> int | None:
-    """Counts a conversation as the server will read it, template included; ``None`` where it cannot say."""
+async def count(
+    api: Api, served: Served, messages: Sequence[Mapping[str, str]], template: Mapping[str, Any] | None = None
+) -> int | None:
+    """Counts a conversation as the server will read it, template included; ``None`` where it cannot say.
+
+    `template` holds options of the model's own chat template.
+    """
     begun = messages[-1]["role"] == "assistant"
     try:
-        if served.kind == "vllm":
-            extra = {"add_generation_prompt": False, "continue_final_message": True} if begun else {}
+        if served.kind in _LIKE_VLLM:
+            extra: dict[str, Any] = {"add_generation_prompt": False, "continue_final_message": True} if begun else {}
+            extra |= {"chat_template_kwargs": dict(template)} if template else {}
             body = await api.post_root("/tokenize", {"model": served.model, "messages": list(messages), **extra})
             counted = body.get("count") if isinstance(body, dict) else None
             return counted if isinstance(counted, int) else None
@@ -206,11 +218,11 @@ async def count(api: ChatApi, served: Served, messages: Sequence[Mapping[str, st
     return None
 
 
-async def tokens(api: ChatApi, kind: Kind, model: str, text: str) -> list[int] | None:
+async def tokens(api: Api, kind: Kind, model: str, text: str) -> list[int] | None:
     """Tokenises a text by itself; ``None`` where the server cannot, so that tokens are then matched by their text."""
     if kind == "other" or not text:
         return None if text else []
-    body = {"model": model, "prompt": text, "add_special_tokens": False} if kind == "vllm" else {"content": text}
+    body = {"model": model, "prompt": text, "add_special_tokens": False} if kind in _LIKE_VLLM else {"content": text}
     try:
         answer = await api.post_root("/tokenize", body)
     except ChatFailure as failure:
@@ -225,5 +237,5 @@ def _user(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
-async def _ask(api: ChatApi, served: Served, **options: Any) -> Any:  # noqa: ANN401
+async def _ask(api: Api, served: Served, **options: Any) -> Any:  # noqa: ANN401
     return await api.chat(_user(PROBE), model=served.model, temperature=0, **options)

@@ -17,8 +17,8 @@ import pytest
 
 import taxonomy
 from agentdog.guards import Outcome, Reason, Verdict, axes
-from agentdog.guards.asking import Desk
 from agentdog.guards.deciding import Rule
+from agentdog.guards.desk import Desk
 from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall
 from agentdog.trajectory.render import render_all
