@@ -6,53 +6,73 @@ Invariant: never raises for anything a server does, and changes nothing there.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import msgspec
 
 from agentdog.base.checks import CheckResult, Status
 from agentdog.base.errors import GuardUnavailable
 from agentdog.guards import packs
+from agentdog.guards.api import Api
+from agentdog.guards.cascade import Cascade
 from agentdog.guards.chat_api import Answer, ChatFailure
+from agentdog.guards.engines.guard import EngineGuard
+from agentdog.guards.modelled import ModelGuard
 from agentdog.guards.protocol import Guard
-from agentdog.guards.replicas import Replica
 from agentdog.guards.served import Served
 from agentdog.guards.server import ServerGuard
 
-_WORDS = 400  # of the two requests that measure speed and the prefix cache
+_WORDS = 400  # of the requests that measure speed and the prefix cache
+_WRITTEN = 17  # tokens asked for of the one that measures writing
 
 
 async def examine(guard: Guard) -> list[CheckResult]:
-    """Examines a guard; servers are asked in turn."""
-    if not isinstance(guard, ServerGuard):
-        health = await guard.health()
-        status: Status = "ok" if health.ok else "fail"
-        return [CheckResult(name=guard.info.name, status=status, detail=health.detail, mend=health.mend)]
+    """Examines a guard; servers are asked in turn, a model that runs here is loaded."""
     found: list[CheckResult] = []
-    for member in guard.replicas.members:
-        found += [result async for result in _server(guard, member)]
-    return found
+    if isinstance(guard, ServerGuard):
+        for member in guard.replicas.members:
+            asked = partial(member.served, fresh=True)
+            found += [result async for result in _model_of(guard, member.api, asked)]
+        return found
+    if isinstance(guard, EngineGuard):
+        return [result async for result in _model_of(guard, guard.api, guard.served)]
+    if isinstance(guard, Cascade):
+        for at, stage in enumerate(guard.stages, start=1):
+            named = [
+                msgspec.structs.replace(result, name=f"stage {at}: {result.name}")
+                for result in await examine(stage.guard)
+            ]
+            found += named
+        return found
+    health = await guard.health()
+    status: Status = "ok" if health.ok else "fail"
+    return [CheckResult(name=guard.info.name, status=status, detail=health.detail, mend=health.mend)]
 
 
-async def _server(guard: ServerGuard, member: Replica) -> AsyncIterator[CheckResult]:
+async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[Served]]) -> AsyncIterator[CheckResult]:
     try:
         began = time.perf_counter()
-        served = await member.served(fresh=True)
+        served = await asked()
     except ChatFailure as failure:
         mend = "start the server, or correct the address, the key or the model in the guard's URI"
+        if isinstance(guard, EngineGuard):
+            mend = "see what it says of itself; a smaller context or another dtype in the URI takes less memory"
         yield CheckResult(name="reachable", status="fail", detail=f"{failure.reason}: {failure.detail}", mend=mend)
         return
     took = time.perf_counter() - began
-    yield CheckResult(name="reachable", status="ok", detail=f"{member.api.base_url} ({served.kind}), {took:.1f} s")
+    yield CheckResult(name="reachable", status="ok", detail=f"{api.base_url} ({served.kind}), {took:.1f} s")
     yield _model(guard, served)
     yield CheckResult(name="pack", status="ok", detail=f"{guard.pack.name}, {guard.pack.wording} wording")
     yield _context(guard, served)
     yield _scores(served)
-    if guard.pack.labels is not None and guard.pack.labels.form == "json":
-        yield _structure(served)
-    async for result in _speed(member, served):
+    if guard.pack.labels is not None:
+        yield _structure(guard, served)
+    async for result in _speed(guard, api, served):
         yield result
 
 
-def _model(guard: ServerGuard, served: Served) -> CheckResult:
+def _model(guard: ModelGuard, served: Served) -> CheckResult:
     try:
         fitting = packs.choose(served.model)
     except GuardUnavailable as error:
@@ -67,7 +87,7 @@ def _model(guard: ServerGuard, served: Served) -> CheckResult:
     return CheckResult(name="model", status="ok", detail=served.model)
 
 
-def _context(guard: ServerGuard, served: Served) -> CheckResult:
+def _context(guard: ModelGuard, served: Served) -> CheckResult:
     wanted = guard.pack.context
     if served.context is None or served.frame is None:
         mend = (
@@ -95,38 +115,50 @@ def _scores(served: Served) -> CheckResult:
     return CheckResult(name="log-probabilities", status="ok", detail=f"exact, by {served.scores}")
 
 
-def _structure(served: Served) -> CheckResult:
-    if served.structure == "none":
+def _structure(guard: ModelGuard, served: Served) -> CheckResult:
+    if served.structure == "trie":
+        return CheckResult(
+            name="structured outputs", status="ok", detail="labels are written over their trie from here"
+        )
+    lines = guard.pack.labels is not None and guard.pack.labels.form == "lines"
+    if served.structure == "none" or (lines and served.structure == "response_format"):
         mend = "labels are read only where the model keeps to the form by itself; serve with structured outputs"
-        return CheckResult(name="structured outputs", status="warn", detail="ignored by the server", mend=mend)
+        return CheckResult(name="structured outputs", status="warn", detail="not to be had here", mend=mend)
     return CheckResult(name="structured outputs", status="ok", detail=f"honoured, by {served.structure}")
 
 
-async def _speed(member: Replica, served: Served) -> AsyncIterator[CheckResult]:
-    """Sends the same new text twice: the first is read at full cost, the second from the prefix cache."""
+async def _speed(guard: ModelGuard, api: Api, served: Served) -> AsyncIterator[CheckResult]:
+    """Sends the same new text twice, the first read at full cost, the second from what was kept; then has it write."""
     text = f"{time.time_ns()} " + " ".join(f"word{n}" for n in range(_WORDS))
     try:
-        (cold, cold_s), (warm, warm_s) = [await _timed(member, served, text) for _ in range(2)]
+        (cold, cold_s), (warm, warm_s) = [await _timed(api, served, text, 1) for _ in range(2)]
+        long, long_s = await _timed(api, served, text, _WRITTEN)
     except ChatFailure as failure:
         yield CheckResult(name="speed", status="fail", detail=f"{failure.reason}: {failure.detail}")
         return
     if cold.usage.prompt is None:
         yield CheckResult(name="speed", status="skip", detail=f"{cold_s:.2f} s; the server tells no token counts")
     else:
-        detail = f"{cold.usage.prompt / cold_s:.0f} tokens/s read ({cold.usage.prompt} in {cold_s:.2f} s)"
-        yield CheckResult(name="speed", status="ok", detail=detail)
+        read = f"{cold.usage.prompt / cold_s:.0f} tokens/s read ({cold.usage.prompt} in {cold_s:.2f} s)"
+        yield CheckResult(name="speed", status="ok", detail=f"{read}{_writing(long, long_s - warm_s)}")
     detail = f"second reading took {warm_s:.2f} s, the first {cold_s:.2f} s"
     if warm.usage.cached:
         detail = f"{warm.usage.cached} of {warm.usage.prompt} tokens cached; {detail}"
         yield CheckResult(name="prefix cache", status="ok", detail=detail)
-    else:
-        mend = (
-            "vLLM: leave prefix caching on and add --enable-prompt-tokens-details; else every step costs the whole run"
-        )
-        yield CheckResult(name="prefix cache", status="warn", detail=f"no cached tokens told; {detail}", mend=mend)
+        return
+    mend = "vLLM: leave prefix caching on and add --enable-prompt-tokens-details; else every step costs the whole run"
+    if isinstance(guard, EngineGuard):
+        mend = "this model cannot read on from what was kept, so every step costs the whole run"
+    yield CheckResult(name="prefix cache", status="warn", detail=f"no cached tokens told; {detail}", mend=mend)
 
 
-async def _timed(member: Replica, served: Served, text: str) -> tuple[Answer, float]:
+def _writing(answer: Answer, seconds: float) -> str:
+    """Tells how fast it writes, where it wrote enough to say so."""
+    count = (answer.usage.completion or 0) - 1
+    return f", {count / seconds:.0f} tokens/s written" if count >= 4 and seconds > 0 else ""
+
+
+async def _timed(api: Api, served: Served, text: str, tokens: int) -> tuple[Answer, float]:
     began = time.perf_counter()
-    answer = await member.api.chat([{"role": "user", "content": text}], model=served.model, max_tokens=1, temperature=0)
+    answer = await api.chat([{"role": "user", "content": text}], model=served.model, max_tokens=tokens, temperature=0)
     return answer, time.perf_counter() - began

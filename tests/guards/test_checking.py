@@ -44,7 +44,7 @@ def test_a_server_that_can_do_everything() -> None:
 @pytest.mark.parametrize(
     ("owner", "knows", "context", "lacking"),
     [
-        ("vllm", ("logprob_token_ids",), 8192, {"structured outputs"}),
+        ("vllm", ("top_logprobs",), 8192, {"log-probabilities", "structured outputs"}),
         ("vllm", ("structured_outputs", "top_logprobs"), 8192, {"log-probabilities"}),
         ("vllm", ("logprob_token_ids", "structured_outputs"), 2000, {"context"}),
         ("other", (), 8192, {"log-probabilities", "structured outputs", "context"}),
@@ -58,6 +58,20 @@ def test_what_a_server_cannot_do_is_told_with_the_mend(
     assert code == 1
     assert {name for name, c in found.items() if c["status"] != "ok"} == lacking
     assert all(found[name]["mend"] for name in lacking)
+
+
+def test_where_labels_cannot_be_held_to_a_form_they_are_written_over_their_trie() -> None:
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm", knows=("logprob_token_ids",)) as server:
+        code, found = check(f"server:{server.url}?model=guard")
+    assert (code, found["structured outputs"]["status"]) == (0, "ok")
+    assert "trie" in found["structured outputs"]["detail"]
+
+
+def test_every_stage_of_a_cascade_is_checked() -> None:
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm") as server:
+        code, found = check(f"cascade:embedded>server:{server.url}?model=guard")
+    assert code == 0
+    assert {"stage 1: embedded", "stage 2: reachable", "stage 2: speed"} <= set(found)
 
 
 def test_a_model_with_a_pack_of_its_own_and_a_cache_that_tells_nothing() -> None:

@@ -48,31 +48,47 @@ def _texts() -> list[Any]:
     return [argparse, asyncio.base_events, difflib, doctest, inspect, subprocess, typing]
 
 
-def write(folder: Path) -> None:
-    """Writes tokenizer, weights and configuration as transformers and vLLM read them."""
+def write(folder: Path, kind: str = "qwen3") -> None:
+    """Writes tokenizer, weights and configuration as transformers and vLLM read them.
+
+    `kind` is ``qwen3``, whose cache can be cut back, or ``qwen3_5`` (recurrent layers) or ``gemma3`` (sliding windows),
+    whose cannot.
+    """
     import torch
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer(), eos_token="<|im_end|>", pad_token="<|endoftext|>")
     fast.chat_template = CHATML
     torch.manual_seed(0)
-    model = Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=VOCABULARY,
-            hidden_size=128,
-            intermediate_size=256,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=32,
-            max_position_embeddings=32768,
-            tie_word_embeddings=True,
-            eos_token_id=SPECIAL.index("<|im_end|>"),
-        )
-    )
+    model = _model(kind)
     fast.save_pretrained(folder)
     model.save_pretrained(folder)
 
 
+def _model(kind: str) -> Any:
+    import transformers as t
+
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+        "max_position_embeddings": 32768,
+        "tie_word_embeddings": True,
+        "eos_token_id": SPECIAL.index("<|im_end|>"),
+    }
+    if kind == "qwen3":
+        return t.Qwen3ForCausalLM(t.Qwen3Config(num_hidden_layers=2, **sizes))
+    if kind == "gemma3":
+        layers = {"num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 64}
+        return t.Gemma3ForCausalLM(t.Gemma3TextConfig(**layers, **sizes, pad_token_id=0, bos_token_id=0))
+    heads = {"linear_num_key_heads": 2, "linear_num_value_heads": 4}
+    widths = {"linear_key_head_dim": 32, "linear_value_head_dim": 32}
+    return t.Qwen3_5ForCausalLM(t.Qwen3_5TextConfig(num_hidden_layers=4, **heads, **widths, **sizes))
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    for named in sys.argv[2:] or ["qwen3"]:
+        write(Path(sys.argv[1]) / named if sys.argv[2:] else Path(sys.argv[1]), named)

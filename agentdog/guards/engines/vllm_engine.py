@@ -201,7 +201,9 @@ class VllmEngine:
 
     def _ended(self) -> ChatFailure:
         told = next((word for word in reversed(self._words) if "Error" in word), " ".join(list(self._words)[-1:]))
-        return ChatFailure(Reason.GUARD_UNREACHABLE, f"vLLM's engine ended: {told or 'it said nothing'}"[:300], servers=True)
+        return ChatFailure(
+            Reason.GUARD_UNREACHABLE, f"vLLM's engine ended: {told or 'it said nothing'}"[:300], servers=True
+        )
 
 
 def _positions(event: Mapping[str, Any]) -> list[Position]:

@@ -12,11 +12,7 @@ import os
 import queue
 import sys
 import threading
-
-if __name__ == "__main__":
-    del sys.path[0]  # this file's folder, whose modules are not vLLM's
 from typing import Any, TextIO
-
 
 _CACHE = 4 * 2**30  # bytes of key-value cache on a CPU, at most
 
@@ -129,6 +125,7 @@ def _read(lines: queue.SimpleQueue[str | None]) -> None:
 
 def main() -> None:
     """Starts the engine; its own words go to standard error."""
+    del sys.path[0]  # this file's folder, whose modules are not those that vLLM imports
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     # In one process, nothing sent out, nothing fetched.
