@@ -40,7 +40,7 @@ def apart(one: Verdict, other: Verdict) -> float:
 
 @pytest.mark.parametrize("kind", ["qwen3", "qwen3_5", "gemma3"])
 def test_prefixes_read_on_are_answered_as_prefixes_read_anew(wiring: Path, kind: str) -> None:
-    uri, run = f"local:{wiring / kind}?{FG}", long_run(6)
+    uri, run = f"local:{wiring / kind}?{FG}", long_run(5)
     [grown] = there.verdicts(uri, "prefixes", HEADER, [run])
     [anew] = there.verdicts(uri, "anew", HEADER, [run])
     assert max(apart(a, b) for a, b in zip(grown, anew, strict=True)) < 1e-4

@@ -1,0 +1,68 @@
+"""The same model in this process, in vLLM's engine and behind vLLM's server: one answer. Wiring, never accuracy."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import taxonomy
+from agentdog.guards import Guard, Verdict, factory
+from tests.guards.runs import HEADER, run_of
+from tests.support import there
+from tests.support import vllm_server as vllm
+
+# Each of vLLM's starts takes half a minute on quiet cores, several where others run their tests too.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+RUNS = [run_of(seed) for seed in range(20)]
+ASKED = "threshold=0.000001&axes=1&pack=agentdog-1.0-fg"
+
+
+async def all_of(guard: Guard) -> list[Verdict]:
+    async def one(seed: int) -> Verdict:
+        session = guard.open(HEADER)
+        for step in RUNS[seed]:
+            session.extend(step)
+        return await session.verdict()
+
+    found = await asyncio.gather(*(one(seed) for seed in range(len(RUNS))))
+    await guard.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def local(wiring: Path) -> list[Verdict]:
+    uri = f"local:{wiring / 'qwen3'}?{ASKED}&dtype=float32"
+    return [verdict for [verdict] in there.verdicts(uri, "whole", HEADER, RUNS)]
+
+
+def agree(found: list[Verdict], local: list[Verdict]) -> None:
+    """P(unsafe) within 0.02, every label's probability within 0.01, labels of the taxonomy; prints what agrees."""
+    equal = likeliest = 0
+    for one, other in zip(found, local, strict=True):
+        assert one.p_unsafe == pytest.approx(other.p_unsafe, abs=0.02), one
+        assert one.labels is not None, one
+        assert one.axes is not None
+        assert other.axes is not None
+        for axis in taxonomy.AXES:
+            written = getattr(one.labels, axis)
+            assert written in taxonomy.load().ids(axis)
+            assert one.axes[axis] == pytest.approx(other.axes[axis], abs=1e-2)
+            equal += written == getattr(other.labels, axis)
+            likeliest += written == next(iter(one.axes[axis]))
+    print(f"labels alike: {equal}, likeliest label = greedily written label: {likeliest}, of {3 * len(found)}")
+
+
+def test_a_local_model_answers_as_the_served_one(wiring: Path, local: list[Verdict], tmp_path: Path) -> None:
+    if why := vllm.missing():
+        pytest.skip(why)
+    with vllm.vllm_server(wiring / "qwen3", tmp_path / "server.log") as running:
+        agree(asyncio.run(all_of(factory.build(f"server:{running.url}?{ASKED}&timeout=300"))), local)
+
+
+def test_vllms_engine_judges_twenty_runs_as_a_local_model_does(wiring: Path, local: list[Verdict]) -> None:
+    if why := vllm.missing():
+        pytest.skip(why)
+    uri = f"vllm:{wiring / 'qwen3'}?{ASKED}&dtype=float32&eager=1&cache=1&python={vllm.PYTHON}"
+    agree(asyncio.run(all_of(factory.build(uri))), local)
