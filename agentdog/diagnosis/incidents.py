@@ -175,7 +175,7 @@ class _Walk:
         step = self._trajectory.steps[judged.index]
         odds = _log_odds(judged.verdict.p_unsafe)
         risen = odds is not None and odds >= last.highest + _STEP
-        if step.role == "agent" and self._dismissed(last) and risen:
+        if self._dismissed(last) and risen:
             return True
         if step.role != "agent" or not acts(step):
             return False
