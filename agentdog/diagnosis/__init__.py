@@ -6,9 +6,10 @@ from agentdog.diagnosis.incidents import find_incidents
 from agentdog.diagnosis.model import Diagnosis, EarlierVerdict, Incident, Review, StepVerdict
 from agentdog.diagnosis.plan import Policy, steps_to_judge
 from agentdog.diagnosis.terms import Terms
-from agentdog.diagnosis.tuning import Replay, Tuning, replay
+from agentdog.diagnosis.tuning import Alerting, Replay, Tuning, replay
 
 __all__ = [
+    "Alerting",
     "Diagnosis",
     "EarlierVerdict",
     "Incident",

@@ -2,7 +2,7 @@
 
 Invariants: a prefix whose verdict is known is never asked again; every verdict is saved as it comes; what could not be
 had is a verdict with its reason, or is told as put off; the same trajectory, guard and cache give the same diagnosis
-but for times, in whatever order the verdicts came.
+but for times, in whatever order the verdicts came; only an incident's id is that of the onset first told of.
 """
 
 from __future__ import annotations
@@ -77,9 +77,8 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
     left: list[int] = []
     if missing and not terms.quiet and is_only_last(trajectory, missing[-1], policy.observations):
         left.append(missing.pop())
-    inquiry = Inquiry(
-        trajectory, guard, terms, keys, known, lambda: _diagnosis(trajectory, guard, terms, planned, keys, known)
-    )
+    telling = _Telling(trajectory, guard, terms, planned, keys, known)
+    inquiry = Inquiry(trajectory, guard, terms, keys, known, telling.diagnosis)
     unasked = _unasked(trajectory, fingerprint, sampled=terms.sampled)
     if unasked is not None:
         for index in missing:
@@ -96,9 +95,9 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
         left += await inquiry.ask(round_.first, more=bool(round_.then))
         put_off = bool(round_.then) and guard.info.served and await terms.others_wait()
         left += round_.then if put_off else await inquiry.ask(round_.then)
-    diagnosis = _diagnosis(trajectory, guard, terms, planned, keys, known)
+    diagnosis = telling.diagnosis()
     if policy.labels == "onset" and not left and await _label_onsets(diagnosis, inquiry, keys, known):
-        diagnosis = _diagnosis(trajectory, guard, terms, planned, keys, known)
+        diagnosis = telling.diagnosis()
     fresh = tuple(step for step in diagnosis.steps if step.index in inquiry.given)
     return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked)
 
@@ -139,35 +138,51 @@ def _superseded(fingerprint: str, asked: int) -> Verdict:
     return Verdict(outcome=Outcome.NOT_EVALUATED, guard=fingerprint, reason=Reason.SUPERSEDED, detail=detail)
 
 
-def _diagnosis(
-    trajectory: Trajectory,
-    guard: Guard,
-    terms: Terms,
-    planned: Sequence[int],
-    keys: Sequence[str],
-    known: Mapping[str, Verdict],
-) -> Diagnosis:
-    steps = tuple(
-        StepVerdict(step_id=trajectory.steps[index].id, index=index, verdict=known[keys[index]], key=keys[index])
-        for index in planned
-        if keys[index] in known
-    )
-    alert_at = terms.policy.alert_at
-    before = terms.previous.incidents if terms.previous else ()
-    incidents = find_incidents(trajectory, steps, reviews=terms.reviews, known=before, alert_at=alert_at)
-    outcomes = {step.verdict.outcome for step in steps}
-    overall = Outcome.SAFE if outcomes == {Outcome.SAFE} else Outcome.NOT_EVALUATED
-    return Diagnosis(
-        trajectory_id=trajectory.id,
-        digest=trajectory.digest,
-        guard=guard.info,
-        verdict=Outcome.UNSAFE if any(is_red(step.verdict, alert_at) for step in steps) else overall,
-        p_unsafe=max((s.verdict.p_unsafe for s in steps if s.verdict.p_unsafe is not None), default=None),
-        steps=steps,
-        incidents=tuple(alert_of(incident, alert_at) for incident in incidents),
-        earlier=_earlier(terms.previous, frozenset(keys)),
-        judged_at=rfc3339(terms.clock.now_ns()),
-    )
+class _Telling:
+    """Says what the verdicts known so far amount to; an incident that was told of once keeps its id."""
+
+    def __init__(
+        self,
+        trajectory: Trajectory,
+        guard: Guard,
+        terms: Terms,
+        planned: Sequence[int],
+        keys: Sequence[str],
+        known: Mapping[str, Verdict],
+    ) -> None:
+        self._trajectory = trajectory
+        self._guard = guard
+        self._terms = terms
+        self._planned = planned
+        self._keys = keys
+        self._known = known
+        self._told = {i.onset_step_id: i for i in terms.previous.incidents} if terms.previous else {}
+
+    def diagnosis(self) -> Diagnosis:
+        """Returns the diagnosis so far."""
+        trajectory, keys, alert_at = self._trajectory, self._keys, self._terms.policy.alert_at
+        steps = tuple(
+            StepVerdict(step_id=trajectory.steps[at].id, index=at, verdict=self._known[keys[at]], key=keys[at])
+            for at in self._planned
+            if keys[at] in self._known
+        )
+        reviews, told = self._terms.reviews, tuple(self._told.values())
+        incidents = find_incidents(trajectory, steps, reviews=reviews, known=told, alert_at=alert_at)
+        for incident in incidents:
+            self._told.setdefault(incident.onset_step_id, incident)
+        outcomes = {step.verdict.outcome for step in steps}
+        overall = Outcome.SAFE if outcomes == {Outcome.SAFE} else Outcome.NOT_EVALUATED
+        return Diagnosis(
+            trajectory_id=trajectory.id,
+            digest=trajectory.digest,
+            guard=self._guard.info,
+            verdict=Outcome.UNSAFE if any(is_red(step.verdict, alert_at) for step in steps) else overall,
+            p_unsafe=max((s.verdict.p_unsafe for s in steps if s.verdict.p_unsafe is not None), default=None),
+            steps=steps,
+            incidents=tuple(alert_of(incident, alert_at) for incident in incidents),
+            earlier=_earlier(self._terms.previous, frozenset(keys)),
+            judged_at=rfc3339(self._terms.clock.now_ns()),
+        )
 
 
 def _earlier(previous: Diagnosis | None, keys: frozenset[str]) -> tuple[EarlierVerdict, ...]:

@@ -7,12 +7,14 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from agentdog import __version__
+from agentdog.base.clock import SystemClock
 from agentdog.base.errors import StoreUnavailable
 from agentdog.guards import Guard
 from agentdog.service.api import build_router
 from agentdog.service.api.errors import Problem, error_response
 from agentdog.service.inline import Checker
-from agentdog.service.metrics import CONTENT_TYPE, Metrics, render
+from agentdog.service.metrics import CONTENT_TYPE, Metrics, StoreFigures, render
+from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
 
@@ -24,8 +26,15 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     detail: str | None = None
 
 
-def build_app(store: Store, guard: Guard, metrics: Metrics, checker: Checker | None = None) -> FastAPI:
-    """Builds the application over an open store."""
+def build_app(
+    store: Store,
+    guard: Guard,
+    metrics: Metrics,
+    checker: Checker | None = None,
+    *,
+    prices: JudgeSettings | None = None,
+) -> FastAPI:
+    """Builds the application over an open store; `prices` are of a guard's tokens."""
     app = FastAPI(title="agentdog", version=__version__)
     app.include_router(build_router(store, guard, checker=checker, metrics=metrics))
 
@@ -51,7 +60,8 @@ def build_app(store: Store, guard: Guard, metrics: Metrics, checker: Checker | N
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
         try:
-            text = render(metrics, await store.accounting(), await store.depth(), len(await store.dead_letters()))
+            now_ns = SystemClock().now_ns()
+            text = render(metrics, await StoreFigures.of(store, prices or JudgeSettings(), now_ns))
         except StoreUnavailable as error:
             return _json(Readiness(ready=False, store="unavailable", detail=str(error)), 503)
         return Response(text, media_type=CONTENT_TYPE)

@@ -15,7 +15,7 @@ from time import monotonic
 
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
-from agentdog.diagnosis import Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
+from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
 from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.service.figures import Figures
 from agentdog.service.purse import StoreLeases, StorePurse
@@ -71,10 +71,11 @@ class _ProjectCache:
 class _Progress:
     """Stores partial diagnoses, now and then; the first that says unsafe does not wait."""
 
-    def __init__(self, store: Store, project: str, every_s: float) -> None:
+    def __init__(self, store: Store, project: str, every_s: float, alerting: Alerting) -> None:
         self._store = store
         self._project = project
         self._every_s = every_s
+        self._alerting = alerting
         self._shown_at = monotonic()
         self._alarmed = False
 
@@ -84,7 +85,12 @@ class _Progress:
 
     async def tell(self, so_far: Diagnosis) -> None:
         self._shown_at, self._alarmed = monotonic(), so_far.verdict is Outcome.UNSAFE
-        if not await self._store.save_diagnosis(self._project, so_far, complete=False):
+        await self.save(so_far, complete=False)
+
+    async def save(self, diagnosis: Diagnosis, *, complete: bool) -> None:
+        """Stores a diagnosis; raises `_MovedOn` where it is too late."""
+        project, alerting = self._project, self._alerting
+        if not await self._store.save_diagnosis(project, diagnosis, complete=complete, alerting=alerting):
             raise _MovedOn
 
 
@@ -135,10 +141,10 @@ class Judging:
     async def _look(self, assignment: Assignment, arrived_ns: int) -> Look | None:
         trajectory, project = assignment.trajectory, assignment.trajectory.project
         cache = _ProjectCache(self._store, project, self._progress_s)
-        progress = _Progress(self._store, project, self._progress_s)
         leases = StoreLeases(self._store, project, self._settings.worker.lease_s)
         purse = StorePurse(self._store, project, self._settings.judge, self._clock)
         tuning = await self._store.tuning(project) or Tuning()
+        progress = _Progress(self._store, project, self._progress_s, tuning.alerting)
         terms = Terms(
             policy=self._policy(tuning),
             cache=cache,
@@ -158,6 +164,8 @@ class Judging:
         keeper = asyncio.create_task(leases.keep())
         try:
             done = await look(trajectory, self._guard, terms)
+            await progress.save(done.diagnosis, complete=not done.left)
+            return done
         except _MovedOn:
             return None
         finally:
@@ -167,9 +175,6 @@ class Judging:
             await cache.flush()
             if purse.answers:
                 await self._store.count_asked(project, trajectory.id, purse.answers)
-        if not await self._store.save_diagnosis(project, done.diagnosis, complete=not done.left):
-            return None
-        return done
 
     def _policy(self, tuning: Tuning) -> Policy:
         judge = self._settings.judge

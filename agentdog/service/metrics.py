@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from agentdog.service.settings import JudgeSettings
+from agentdog.service.verdict_metrics import verdict_families
+from agentdog.store.contract import Store, Waiting
+from agentdog.store.keys import Lane
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,28 +62,68 @@ class Metrics:
         self._seconds.labels(signal, protocol).observe(seconds)
 
 
-class _StoreFigures:
-    """The store's counters at one moment; they outlive every process, so they are read, not kept."""
+@dataclass(frozen=True, slots=True, eq=False)  # a registry keeps it by identity
+class StoreFigures:
+    """What the store counts, at one moment; it outlives every process, so it is read, not kept.
 
-    def __init__(self, accounting: Mapping[str, Mapping[str, int]], depth: int, dead: int) -> None:
-        self._accounting = accounting
-        self._depth = depth
-        self._dead = dead
+    Attributes:
+        accounting: records by project and outcome.
+        waiting: what waits in each lane.
+        dead: units given up.
+        figures: of the workers, see `agentdog.service.figures`.
+        prices: what a guard's tokens cost.
+        now_ns: the moment.
+    """
+
+    accounting: Mapping[str, Mapping[str, int]]
+    waiting: Mapping[Lane, Waiting]
+    dead: int
+    figures: Mapping[tuple[str, ...], float]
+    prices: JudgeSettings
+    now_ns: int
+
+    @staticmethod
+    async def of(store: Store, prices: JudgeSettings, now_ns: int) -> StoreFigures:
+        """Asks the store."""
+        return StoreFigures(
+            accounting=await store.accounting(),
+            waiting=await store.waiting(),
+            dead=len(await store.dead_letters()),
+            figures=await store.figures(),
+            prices=prices,
+            now_ns=now_ns,
+        )
 
     def collect(self) -> Iterator[Metric]:
+        """Yields every family, as a registry asks for them."""
         records = CounterMetricFamily(
             "agentdog_records", "Records by what became of them", labels=("project", "outcome")
         )
-        for project, counts in self._accounting.items():
+        for project, counts in self.accounting.items():
             for outcome, number in counts.items():
                 records.add_metric((project, outcome), number)
         yield records
-        yield GaugeMetricFamily("agentdog_queue_units", "Changed units that wait or are worked on", value=self._depth)
-        yield GaugeMetricFamily("agentdog_dead_letters", "Units given up", value=self._dead)
+        depth = sum(lane.units for lane in self.waiting.values())
+        yield GaugeMetricFamily("agentdog_queue_units", "What waits or is worked on, in all lanes", value=depth)
+        yield GaugeMetricFamily("agentdog_dead_letters", "Units given up", value=self.dead)
+        yield from self._lanes()
+        yield from verdict_families(self.figures, self.prices)
+
+    def _lanes(self) -> Iterator[Metric]:
+        units = GaugeMetricFamily("agentdog_lane_units", "What waits or is worked on, by lane", labels=("lane",))
+        oldest = GaugeMetricFamily(
+            "agentdog_oldest_pending_seconds", "Since when the oldest of a lane waits", labels=("lane",)
+        )
+        for lane, waiting in self.waiting.items():
+            units.add_metric((lane,), waiting.units)
+            age = 0.0 if waiting.oldest_ns is None else max(self.now_ns - waiting.oldest_ns, 0) / 1e9
+            oldest.add_metric((lane,), age)
+        yield units
+        yield oldest
 
 
-def render(metrics: Metrics, accounting: Mapping[str, Mapping[str, int]], depth: int, dead: int) -> bytes:
+def render(metrics: Metrics, figures: StoreFigures) -> bytes:
     """Writes this process's metrics and the store's in Prometheus' text format."""
     shared = CollectorRegistry()
-    shared.register(_StoreFigures(accounting, depth, dead))
+    shared.register(figures)
     return generate_latest(metrics.registry) + generate_latest(shared)

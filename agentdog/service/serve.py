@@ -48,7 +48,7 @@ async def serve(
         await stack.enter_async_context(_grpc(settings, intake, metrics))
         servers = [
             (_http(receiver_http.build_app(intake, metrics, limit)), otlp_socket),
-            (_http(app.build_app(store, guard, metrics, checker)), api_socket),
+            (_http(app.build_app(store, guard, metrics, checker, prices=settings.judge)), api_socket),
         ]
         _log.info(
             "OTLP/HTTP on %s, OTLP/gRPC on %s, API on %s",

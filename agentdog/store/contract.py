@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from agentdog.diagnosis import Diagnosis, Review, Tuning
+from agentdog.diagnosis import Alerting, Diagnosis, Review, Tuning
 from agentdog.guards import Outcome, Verdict
 from agentdog.spans.records import Decoded, Record
 from agentdog.store.keys import Lane
@@ -140,15 +140,19 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class FeedEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Something happened: a trajectory changed, was judged, or an incident was opened."""
+    """Something happened: a trajectory changed, was judged, an incident was opened, people are to be alerted of one.
+
+    An incident is opened once, and alerts once.
+    """
 
     cursor: str
-    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened"]
+    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened", "alert.raised"]
     project: str
     trajectory_id: str
     time: str
     verdict: DisplayVerdict | None = None
     title: str | None = None
+    incident_id: str | None = None
 
 
 class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,10 +220,13 @@ class Store(Protocol):
         """
         ...
 
-    async def save_diagnosis(self, project: str, diagnosis: Diagnosis, *, complete: bool = True) -> bool:
+    async def save_diagnosis(
+        self, project: str, diagnosis: Diagnosis, *, complete: bool = True, alerting: Alerting = "observe"
+    ) -> bool:
         """Stores a diagnosis if its digest is still the trajectory's; False when the trajectory has moved on.
 
-        An incomplete one (verdicts are still to come) reads ``pending`` in lists unless it says unsafe already.
+        Each incident that is one to tell of is counted as an alert once, and told of in the feed where `alerting` is
+        ``on``. An incomplete one (verdicts are still to come) reads ``pending`` in lists unless it says unsafe already.
         """
         ...
 

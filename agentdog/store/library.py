@@ -15,13 +15,14 @@ import msgspec
 
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
-from agentdog.diagnosis import Diagnosis, Review
+from agentdog.diagnosis import Alerting, Diagnosis, Incident, Review
 from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
 from agentdog.store import keys, scripts
 from agentdog.store.accounting import projects
 from agentdog.store.codec import identity, pack, unpack
 from agentdog.store.contract import Assignment, FeedEvent, Stored, Summary, Version
 from agentdog.store.feed import Feed
+from agentdog.store.figures import Figures
 from agentdog.store.index import Owners
 from agentdog.store.journal import Journal
 from agentdog.store.link import Link
@@ -36,6 +37,7 @@ _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them 
 _HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
+_ALERTED = "alerted:"
 _VERSIONS_KEPT = 50
 
 
@@ -50,6 +52,7 @@ class Library:
         self._clock = clock
         self._owners = Owners(link)
         self._words = Words(link)
+        self._figures = Figures(link)
         self._saved: OrderedDict[tuple[str, str], tuple[bytes, Trajectory]] = OrderedDict()
 
     async def save_trajectory(
@@ -88,7 +91,9 @@ class Library:
             await self._announce(summary, now)
         return bool(saved)
 
-    async def save_diagnosis(self, project: str, diagnosis: Diagnosis, *, complete: bool) -> bool:
+    async def save_diagnosis(
+        self, project: str, diagnosis: Diagnosis, *, complete: bool, alerting: Alerting = "observe"
+    ) -> bool:
         """Stores a diagnosis if its digest is still the trajectory's, and announces incidents not announced before."""
         now = rfc3339(self._clock.now_ns())
         name = keys.trajectory(project, diagnosis.trajectory_id)
@@ -104,14 +109,26 @@ class Library:
             await self._note_version(project, diagnosis)
         summary = await self._refresh(project, diagnosis.trajectory_id, now)
         if summary is not None:
-            fields = [_ANNOUNCED + incident.id for incident in diagnosis.incidents]
-            seen = await self._link.one("HMGET", name, *fields) if fields else []
-            fresh = [field for field, known in zip(fields, seen, strict=True) if not known]
+            opened = await self._unmarked(name, _ANNOUNCED, diagnosis.incidents)
+            alerts = await self._unmarked(name, _ALERTED, [i for i in diagnosis.incidents if i.alert])
             events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
-            await self._feed.publish(events + [_event("incident.opened", summary, now)] * len(fresh))
+            events += [_event("incident.opened", summary, now, incident) for incident in opened]
+            if alerting == "on":
+                events += [_event("alert.raised", summary, now, incident) for incident in alerts]
+            await self._feed.publish(events)
             # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
-            await self._link.many([("HSETNX", name, field, now) for field in fresh])
+            marks = [_ANNOUNCED + each.id for each in opened] + [_ALERTED + each.id for each in alerts]
+            await self._link.many([("HSETNX", name, mark, now) for mark in marks])
+            if alerts:
+                await self._figures.add({("alerts", project, alerting): len(alerts)})
         return True
+
+    async def _unmarked(self, name: str, mark: str, incidents: Sequence[Incident]) -> list[Incident]:
+        """Returns those of a trajectory's incidents that do not have the mark yet."""
+        if not incidents:
+            return []
+        seen = await self._link.one("HMGET", name, *(mark + incident.id for incident in incidents))
+        return [incident for incident, known in zip(incidents, seen, strict=True) if not known]
 
     async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
         """Returns what a judge has to know of a trajectory that is there."""
@@ -275,8 +292,9 @@ def _tells_of(step: Step, any_id: str) -> bool:
     return any_id in named
 
 
-def _event(kind: str, summary: Summary, now: str) -> FeedEvent:
+def _event(kind: str, summary: Summary, now: str, incident: Incident | None = None) -> FeedEvent:
     fields = {
+        "incident_id": incident.id if incident else None,
         "cursor": "",
         "type": kind,
         "project": summary.project,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
-from agentdog.diagnosis import Diagnosis, Review, Tuning
+from agentdog.diagnosis import Alerting, Diagnosis, Review, Tuning
 from agentdog.guards import Verdict
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
@@ -170,9 +170,11 @@ class RedisStore:
         """See `Figures.save_tuning`."""
         await self._figures.save_tuning(project, tuning)
 
-    async def save_diagnosis(self, project: str, diagnosis: Diagnosis, *, complete: bool = True) -> bool:
+    async def save_diagnosis(
+        self, project: str, diagnosis: Diagnosis, *, complete: bool = True, alerting: Alerting = "observe"
+    ) -> bool:
         """See `Library.save_diagnosis`."""
-        return await self._library.save_diagnosis(project, diagnosis, complete=complete)
+        return await self._library.save_diagnosis(project, diagnosis, complete=complete, alerting=alerting)
 
     async def verdicts(self, project: str, guard: str, keys: Sequence[str]) -> Mapping[str, Verdict]:
         """See `VerdictCache.read`."""
