@@ -5,7 +5,7 @@ Invariant: one method per endpoint, and a method returns the API's JSON unchange
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import quote, urlencode
 
 from agentdog.client import inline, transport
@@ -18,7 +18,9 @@ from agentdog.client.shapes import (
     Flows,
     Found,
     GuardStatus,
+    Names,
     Page,
+    Patterns,
     Records,
     Scopes,
     Stored,
@@ -109,7 +111,7 @@ class Client:
         """Sends one check as it is; unlike `check`, raises what fails."""
         return cast("CheckAnswer", self._send("POST", "check", asked, timeout))
 
-    def trajectories(  # noqa: PLR0913 - the filters of the endpoint, by keyword only
+    def trajectories(  # noqa: PLR0913 - the endpoint's filters
         self,
         *,
         project: str | None = None,
@@ -121,10 +123,11 @@ class Client:
         tool: str | None = None,
         since: str | None = None,
         until: str | None = None,
+        order: Literal["newest", "oldest"] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Page:
-        """Lists trajectories, newest first; all given filters must match, times are RFC 3339."""
+        """Lists trajectories, newest first unless told otherwise; all given filters must match, times are RFC 3339."""
         answer = self._get(
             "trajectories",
             project=project,
@@ -136,6 +139,7 @@ class Client:
             tool=tool,
             since=since,
             until=until,
+            order=order,
             limit=limit,
             cursor=cursor,
         )
@@ -168,6 +172,16 @@ class Client:
     def export(self, any_id: str, schema: str = "atbench") -> dict[str, Any]:
         """Returns one run as a row of another schema: ``atbench``."""
         return cast("dict[str, Any]", self._get(f"exports/{quote(any_id, safe='')}", format=schema))
+
+    def patterns(
+        self, *, project: str | None = None, since: str | None = None, until: str | None = None, buckets: int = 24
+    ) -> Patterns:
+        """Says what repeats in a span of time, cut into `buckets` equal parts."""
+        return cast("Patterns", self._get("patterns", project=project, since=since, until=until, buckets=buckets))
+
+    def names(self, *, project: str | None = None) -> Names:
+        """Returns the agents and tools that occur, with how many runs have each."""
+        return cast("Names", self._get("names", project=project))
 
     def events(self, since: str | None = None, *, limit: int | None = None) -> FeedPage:
         """Returns what happened after a cursor; without one, where the feed stands now."""

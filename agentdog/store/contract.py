@@ -105,7 +105,7 @@ class Stored(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A filter over trajectories: all given fields must match; newest first; `cursor` is the previous page's `next`."""
+    """A filter over trajectories: all given fields must match; `cursor` is the previous page's `next`, in one order."""
 
     project: str | None = None
     verdict: DisplayVerdict | None = None
@@ -116,6 +116,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     tool: str | None = None
     since: str | None = None
     until: str | None = None
+    order: Literal["newest", "oldest"] = "newest"
     limit: int = 50
     cursor: str | None = None
 
@@ -285,7 +286,17 @@ class Store(Protocol):
         ...
 
     async def list(self, query: Query) -> Page:
-        """Lists trajectories, newest first."""
+        """Lists trajectories, in order of their start."""
+        ...
+
+    async def names(self, project: str | None = None) -> Mapping[str, Mapping[str, int]]:
+        """Returns how many runs have each ``agent`` and each ``tool``, the most frequent first."""
+        ...
+
+    async def tally(
+        self, project: str | None, facets: Sequence[str], spans: Sequence[tuple[int | str, int | str]]
+    ) -> Mapping[str, Sequence[int]]:
+        """Counts runs per facet in each span of time, low to high in µs, both included."""
         ...
 
     async def get(self, any_id: str, project: str | None = None) -> Stored | None:

@@ -16,6 +16,7 @@ key (``ad:{pNN}:…``)                      what
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
 ``ids:PROJECT``                           hash: any id (eight bytes) → trajectory id (by id)
 ``rows:PROJECT``, ``index:PROJECT:FACET`` hash and sorted sets of the list (partition of the project)
+``names:PROJECT``                         set of agents and tools that occur, as facets
 ``posting:PROJECT:WORD``                  text: trajectories that hold a word, eight bytes each (by word)
 ``vocabulary:PROJECT``, ``named:PROJECT`` sorted set of words; hash: eight bytes → an id that is not of our making
 ``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
@@ -150,6 +151,11 @@ def named(project: str) -> str:
 def versions(project: str, trajectory_id: str) -> str:
     """List of what earlier diagnoses of a trajectory said."""
     return key(partition(project, trajectory_id), "versions", project, trajectory_id)
+
+
+def names(project: str) -> str:
+    """Set of facets with a name: agents and tools that occur."""
+    return key(partition(project), "names", project)
 
 
 def verdict(project: str, guard: str, prefix: str) -> str:

@@ -17,6 +17,7 @@ from agentdog.store import keys, scripts
 from agentdog.store.contract import DisplayVerdict, Page, Query, Summary
 from agentdog.store.link import Link
 from agentdog.store.rows import Row, facet, micros
+from agentdog.store.tally import Tally
 
 #: Place of a row in the whole list, descending: score, project, id.
 _Place = tuple[int, str, str]
@@ -45,6 +46,7 @@ class Listing:
         before = set(old.facets) if old else set()
         after = set(new.facets) if new else set()
         leave = sorted(before - after)
+        await Tally(self._link).note(project, after - before)
         names = [keys.rows(project), *(keys.index(project, f) for f in leave + sorted(after))]
         done = await self._link.run(
             scripts.SAVE_ROW,
@@ -80,7 +82,7 @@ class Listing:
         return dict(zip(verdicts, sizes, strict=True))
 
     async def page(self, query: Query, projects: Sequence[str]) -> Page:
-        """Answers a query over these projects, newest first; the cursor is the last row's place.
+        """Answers a query over these projects, in order of time; the cursor is the last row's place.
 
         Raises:
             UsageError: the cursor or a time cannot be read.
@@ -89,7 +91,7 @@ class Listing:
         found: list[tuple[_Place, Summary]] = []
         for project in projects:
             found += await self._of_project(project, query, after)
-        found.sort(key=lambda each: each[0], reverse=True)
+        found.sort(key=lambda each: each[0], reverse=query.order == "newest")
         items = tuple(summary for _, summary in found[: query.limit])
         more = len(found) > query.limit
         return Page(items=items, next=_cursor_of(found[query.limit - 1][0]) if more else None)
@@ -97,23 +99,26 @@ class Listing:
     async def _of_project(self, project: str, query: Query, after: _Place | None) -> list[tuple[_Place, Summary]]:
         """Returns up to one row more than a page holds."""
         first, *others = await self._by_rarity(project, query)
-        low = micros_of("since", query.since) if query.since else "-inf"
-        highest = [micros_of("until", query.until)] if query.until else []
-        highest += [after[0]] if after else []
+        newest = query.order == "newest"
+        lowest: list[int] = [micros_of("since", query.since)] if query.since else []
+        highest: list[int] = [micros_of("until", query.until)] if query.until else []
+        if after:
+            (highest if newest else lowest).append(after[0])
+        low, high = max(lowest, default="-inf"), min(highest, default="+inf")
+        command = ("ZREVRANGEBYSCORE", first, high, low) if newest else ("ZRANGEBYSCORE", first, low, high)
         places: list[_Place] = []
         offset = 0
+        chunk = _CHUNK if query.limit <= _CHUNK else _MANY
         while len(places) <= query.limit:
-            answer = await self._link.one(
-                "ZREVRANGEBYSCORE", first, min(highest, default="+inf"), low, "WITHSCORES", "LIMIT", offset, _CHUNK
-            )
+            answer = await self._link.one(*command, "WITHSCORES", "LIMIT", offset, chunk)
             ids = [each.decode() for each in answer[::2]]
             keep = await self._in_all(others, ids)
             scores = [int(float(score)) for score in answer[1::2]]
             here = [(s, project, i) for s, i, k in zip(scores, ids, keep, strict=True) if k]
-            places += [place for place in here if after is None or place < after]
-            if len(ids) < _CHUNK:
+            places += [p for p in here if after is None or (p < after if newest else p > after)]
+            if len(ids) < chunk:
                 break
-            offset += _CHUNK
+            offset += chunk
         places = places[: query.limit + 1]
         if not places:
             return []

@@ -31,6 +31,7 @@ from agentdog.store.library import Library
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.queue import Queue
+from agentdog.store.tally import Tally
 from agentdog.store.verdicts import VerdictCache
 from agentdog.trajectory import Trajectory
 
@@ -64,6 +65,7 @@ class RedisStore:
         self._queues: dict[Lane, Queue] = {lane: Queue(link, clock, lease_s, lane) for lane in get_args(Lane)}
         self._feed = Feed(link, feed_events)
         self._listing = Listing(link)
+        self._tally = Tally(link)
         self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._figures = Figures(link)
@@ -188,6 +190,19 @@ class RedisStore:
         """See `Listing.page`."""
         where = [query.project] if query.project is not None else await accounting.projects(self._link)
         return await self._listing.page(query, where)
+
+    async def names(self, project: str | None = None) -> Mapping[str, Mapping[str, int]]:
+        """See `Tally.names`."""
+        return await self._tally.names(await self._where(project))
+
+    async def tally(
+        self, project: str | None, facets: Sequence[str], spans: Sequence[tuple[int | str, int | str]]
+    ) -> Mapping[str, Sequence[int]]:
+        """See `Tally.count`."""
+        return await self._tally.count(await self._where(project), facets, spans)
+
+    async def _where(self, project: str | None) -> Sequence[str]:
+        return [project] if project is not None else await accounting.projects(self._link)
 
     async def get(self, any_id: str, project: str | None = None) -> Stored | None:
         """See `Library.get`."""

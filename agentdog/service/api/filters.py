@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -86,6 +86,7 @@ class TrajectoryFilter(BaseModel):
     tool: Text | None = Field(None, description="Exact name of a tool that was called.")
     since: Moment | None = Field(None, description="Not before this time, RFC 3339.")
     until: Moment | None = Field(None, description="Not after this time, RFC 3339.")
+    order: Literal["newest", "oldest"] = Field("newest", description="By start.")
     limit: int = Field(50, ge=1, le=MAX_LIMIT, description="Rows on a page.")
     cursor: Text | None = Field(None, description="The previous page's `next`.")
 
