@@ -95,7 +95,7 @@ def test_a_risky_call_that_is_diagnosed_otherwise_in_where_and_how_is_a_second_i
     assert onsets(made, judged(made, {3: 0.9, 7: verdict(0.9, OTHER)})) == [3, 7]
     half = msgspec.structs.replace(OTHER, risk_source=LABELS.risk_source)
     assert onsets(made, judged(made, {3: 0.9, 7: verdict(0.9, half)})) == [3], "one label may waver"
-    reading = {3: 0.9, 5: verdict(0.9, OTHER), 6: verdict(0.9, LABELS)}
+    reading: dict[int, float | Verdict] = {3: 0.9, 5: verdict(0.9, OTHER), 6: verdict(0.9, LABELS)}
     assert onsets(made, judged(made, reading)) == [3], "and reading an e-mail is no deed"
 
 
