@@ -26,6 +26,7 @@ REASON_WORDS = {
     "guard_refused": "The guard declined to judge this text.",
     "over_budget": "The budget for judging was spent. Raise it, or judge fewer steps.",
     "superseded": "A newer version of the run came before this one was judged.",
+    "not_sampled": "The project's sampling left this run out. Raise its share to judge more runs.",
     "no_content": "The telemetry carries no text. Switch on content capture in the agent's instrumentation.",
 }
 COMPLETION_WORDS = {
