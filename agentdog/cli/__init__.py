@@ -32,6 +32,7 @@ COMMANDS = {
     "judge": "Judge the trajectories in a file.",
     "list": "List stored trajectories.",
     "show": "Show one stored trajectory with its diagnosis.",
+    "review": "Say what is right and wrong about a run; export labelled rows.",
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",
     "doctor": "Say what is wrong and how to mend it.",

@@ -7,7 +7,7 @@ Requests run in threads: the standard library has no asynchronous HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from agentdog.client import inline
@@ -52,9 +52,21 @@ class AsyncClient:
     export = _in_thread(Client.export)
     patterns = _in_thread(Client.patterns)
     names = _in_thread(Client.names)
+    review = _in_thread(Client.review)
+    reviews = _in_thread(Client.reviews)
+    import_reviews = _in_thread(Client.import_reviews)
+    suppressions = _in_thread(Client.suppressions)
+    suppress = _in_thread(Client.suppress)
+    revoke = _in_thread(Client.revoke)
     events = _in_thread(Client.events)
     taxonomy = _in_thread(Client.taxonomy)
     projects = _in_thread(Client.projects)
     accounting = _in_thread(Client.accounting)
     scopes = _in_thread(Client.scopes)
     guard = _in_thread(Client.guard)
+
+    async def dataset(self, project: str, *, format: str | None = None) -> AsyncIterator[dict[str, Any]]:
+        """Yields reviewed runs as labelled rows; see `Client.dataset`."""
+        rows = self.sync.dataset(project, format=format)
+        while (row := await asyncio.to_thread(next, rows, None)) is not None:
+            yield row

@@ -5,6 +5,7 @@ Invariant: one method per endpoint, and a method returns the API's JSON unchange
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 from urllib.parse import quote, urlencode
 
@@ -18,12 +19,20 @@ from agentdog.client.shapes import (
     Flows,
     Found,
     GuardStatus,
+    Labels,
+    Like,
     Names,
     Page,
     Patterns,
     Records,
+    Review,
+    ReviewAction,
+    ReviewList,
+    ReviewOutcome,
     Scopes,
     Stored,
+    Suppression,
+    Suppressions,
     Taxonomy,
     View,
 )
@@ -60,6 +69,11 @@ class Client:
     def _send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> Any:  # noqa: ANN401
         url = f"{self.base_url}/api/v1/{path}"
         return transport.send(self._opener, method, url, self._headers, timeout or self._timeout, body)
+
+    def _lines(self, path: str, **query: str | int | None) -> tuple[list[Any], Mapping[str, str]]:
+        given = {key: value for key, value in query.items() if value is not None}
+        url = f"{self.base_url}/api/v1/{path}?{urlencode(given)}"
+        return transport.lines(self._opener, url, self._headers, self._timeout)
 
     def check(  # noqa: PLR0913 - the fields of the endpoint, by keyword only
         self,
@@ -121,6 +135,7 @@ class Client:
         real_world_harm: str | None = None,
         agent: str | None = None,
         tool: str | None = None,
+        reviewed: Literal["yes", "no"] | None = None,
         since: str | None = None,
         until: str | None = None,
         order: Literal["newest", "oldest"] | None = None,
@@ -137,6 +152,7 @@ class Client:
             real_world_harm=real_world_harm,
             agent=agent,
             tool=tool,
+            reviewed=reviewed,
             since=since,
             until=until,
             order=order,
@@ -182,6 +198,80 @@ class Client:
     def names(self, *, project: str | None = None) -> Names:
         """Returns the agents and tools that occur, with how many runs have each."""
         return cast("Names", self._get("names", project=project))
+
+    def review(  # noqa: PLR0913 - the fields of the endpoint, by keyword only
+        self,
+        trajectory_id: str,
+        action: ReviewAction,
+        *,
+        author: str,
+        incident_id: str | None = None,
+        step: int | None = None,
+        labels: Labels | None = None,
+        note: str | None = None,
+        project: str | None = None,
+        suppress: dict[str, Any] | None = None,
+    ) -> ReviewOutcome:
+        """Says something of a run.
+
+        Args:
+            trajectory_id: any id of the run.
+            action: confirm, correct, dismiss or reopen an incident; mark or unmark a step; approve or doubt the run.
+            author: who says it.
+            incident_id: which incident; may be left out where there is only one.
+            step: index of the step, from 0: the one that is marked, or the onset as corrected.
+            labels: the axes as corrected; ``""`` says that an axis has none.
+            note: why.
+            project: where to look.
+            suppress: with a dismissal, ``{"reason"?, "days"?, "like"?}``: dismiss all like this until that many days.
+        """
+        given = {
+            "trajectory_id": trajectory_id,
+            "action": action,
+            "author": author,
+            "incident_id": incident_id,
+            "step": step,
+            "labels": labels,
+            "note": note,
+            "project": project,
+            "suppress": suppress,
+        }
+        body = {key: value for key, value in given.items() if value is not None}
+        return cast("ReviewOutcome", self._send("POST", "reviews", body))
+
+    def reviews(
+        self, trajectory_id: str | None = None, *, project: str | None = None, offset: int | None = None
+    ) -> ReviewList:
+        """Returns what was said: of one run with every version, or of a project run by run."""
+        return cast("ReviewList", self._get("reviews", trajectory_id=trajectory_id, project=project, offset=offset))
+
+    def import_reviews(self, reviews: list[Review], suppressions: list[Suppression]) -> dict[str, int]:
+        """Takes exported reviews and rules back; counts what was new and what was there already."""
+        body = {"reviews": reviews, "suppressions": suppressions}
+        return cast("dict[str, int]", self._send("POST", "reviews/import", body))
+
+    def suppressions(self, *, project: str | None = None) -> Suppressions:
+        """Returns the rules that dismiss incidents which are alike, with how often each applied."""
+        return cast("Suppressions", self._get("suppressions", project=project))
+
+    def suppress(self, project: str, like: Like, *, author: str, reason: str, days: float) -> Suppression:
+        """Dismisses all incidents that are alike, from now until the rule expires."""
+        body = {"project": project, "like": like, "author": author, "reason": reason, "days": days}
+        return cast("Suppression", self._send("POST", "suppressions", body))
+
+    def revoke(self, rule_id: str) -> Suppression:
+        """Ends a suppression rule now."""
+        return cast("Suppression", self._send("DELETE", f"suppressions/{quote(rule_id, safe='')}"))
+
+    def dataset(self, project: str, *, format: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yields reviewed runs as labelled rows: ``atbench``, ``native`` or ``chat``."""
+        offset: str | None = None
+        while True:
+            rows, headers = self._lines("dataset", project=project, format=format, offset=offset)
+            yield from rows
+            offset = headers.get("X-Next-Offset")
+            if offset is None:
+                return
 
     def events(self, since: str | None = None, *, limit: int | None = None) -> FeedPage:
         """Returns what happened after a cursor; without one, where the feed stands now."""

@@ -181,6 +181,7 @@ class Summary(TypedDict):
     missing: NotRequired[list[str]]
     session_id: NotRequired[str]
     tools: NotRequired[list[str]]
+    reviewed: NotRequired[Literal["confirmed", "corrected", "dismissed", "marked", "approved"]]
 
 
 class Stored(TypedDict):
@@ -189,6 +190,7 @@ class Stored(TypedDict):
     summary: Summary
     trajectory: Trajectory
     diagnosis: NotRequired[Diagnosis]
+    reviews: NotRequired[list[Review]]
 
 
 class Hit(TypedDict):
@@ -337,7 +339,7 @@ class FeedEvent(TypedDict):
     """Something happened."""
 
     cursor: str
-    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened"]
+    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened", "review.updated"]
     project: str
     trajectory_id: str
     time: str
@@ -421,6 +423,79 @@ class Health(TypedDict):
     ok: bool
     detail: str
     mend: NotRequired[str]
+
+
+ReviewAction = Literal["confirm", "correct", "dismiss", "reopen", "mark", "unmark", "approve", "doubt"]
+
+
+class Review(TypedDict):
+    """One thing that one person (or a suppression rule: `rule`) said, once; the newest version of a subject holds."""
+
+    id: str
+    project: str
+    trajectory_id: str
+    action: ReviewAction
+    subject: str
+    time: str
+    author: str
+    version: int
+    step_id: NotRequired[str]
+    step: NotRequired[int]
+    labels: NotRequired[Labels]
+    onset_step_id: NotRequired[str]
+    onset: NotRequired[int]
+    note: NotRequired[str]
+    rule: NotRequired[str]
+    incident: NotRequired[Incident]
+
+
+class Like(TypedDict, total=False):
+    """What incidents that a rule dismisses have in common."""
+
+    tool: str
+    agent: str
+    risk_source: str
+    failure_mode: str
+    real_world_harm: str
+    detector: str
+
+
+class Suppression(TypedDict):
+    """A rule that dismisses incidents which are alike, until it expires; `count` says how many so far."""
+
+    id: str
+    project: str
+    like: Like
+    reason: str
+    author: str
+    created: str
+    expires: str
+    revoked: NotRequired[str]
+    trajectory_id: NotRequired[str]
+    count: NotRequired[int]
+    last: NotRequired[str]
+
+
+class ReviewOutcome(TypedDict):
+    """The review as kept, the run as it stands now, the rule that was made."""
+
+    review: Review
+    stored: Stored
+    suppression: NotRequired[Suppression]
+
+
+class ReviewList(TypedDict):
+    """Reviews; `next` is the offset of the next page of runs."""
+
+    reviews: list[Review]
+    next: NotRequired[int]
+
+
+class Suppressions(TypedDict):
+    """Suppression rules, oldest first, whatever their state; those whose `expires` is before `now` hold no more."""
+
+    suppressions: list[Suppression]
+    now: str
 
 
 Decision = Literal["allow", "deny", "review"]

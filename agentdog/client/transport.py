@@ -11,6 +11,7 @@ import ipaddress
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from email.message import Message
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -61,12 +62,32 @@ def send(
     body: object = None,
 ) -> Any:  # noqa: ANN401
     """Sends one request, with `body` as JSON where there is one, and decodes the JSON answer."""
-    data = None if body is None else json.dumps(body, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    raw, _ = _exchange(opener, method, url, headers, timeout, body)
+    return _decoded(raw, url)
+
+
+def lines(
+    opener: urllib.request.OpenerDirector, url: str, headers: dict[str, str], timeout: float
+) -> tuple[list[Any], Mapping[str, str]]:
+    """Gets JSON lines; returns them decoded, and the answer's headers."""
+    raw, told = _exchange(opener, "GET", url, headers, timeout, None)
+    return [_decoded(line, url) for line in raw.splitlines() if line.strip()], told
+
+
+def _exchange(
+    opener: urllib.request.OpenerDirector,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    timeout: float,
+    body: object,
+) -> tuple[bytes, Mapping[str, str]]:
+    data = None if body is None else json.dumps(body, ensure_ascii=False, default=str).encode("utf-8", "replace")
     more = {} if data is None else {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers | more, method=method)  # noqa: S310 - opener_for checked the scheme
+    request = urllib.request.Request(url, data, headers | more, method=method)  # noqa: S310 - opener_for saw to it
     try:
         with opener.open(request, timeout=timeout) as answer:
-            raw: bytes = answer.read()
+            return answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error.code, error.read(), url) from None
@@ -77,6 +98,9 @@ def send(
         ) from error
     except http.client.HTTPException as error:
         raise BadAnswer(f"{_origin(url)} answers, but not with HTTP: {error!r}; is it the API?") from error
+
+
+def _decoded(raw: bytes, url: str) -> Any:  # noqa: ANN401
     try:
         return json.loads(raw)
     except ValueError as error:

@@ -10,8 +10,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from agentdog.diagnosis import Alerting, Diagnosis, Review, Tuning
+from agentdog.diagnosis import Alerting, Diagnosis, Tuning
+from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome, Verdict
+from agentdog.review import Review, Reviewed, Suppression
 from agentdog.spans.records import Decoded, Record
 from agentdog.store.keys import Lane
 from agentdog.trajectory import Trajectory
@@ -59,7 +61,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
     trajectory: Trajectory
     diagnosis: Diagnosis | None = None
-    reviews: Mapping[str, Review] = {}
+    reviews: Mapping[str, State] = {}
     asked: int = 0
 
 
@@ -74,7 +76,10 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One row of the list of trajectories. Labels are those of the first open incident; times RFC 3339."""
+    """One row of the list of trajectories. Labels are those of the first open incident; times RFC 3339.
+
+    `reviewed` is what people, or a suppression rule, made of the run; absent while nobody looked.
+    """
 
     id: str
     project: str
@@ -91,17 +96,22 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     missing: tuple[str, ...] = ()
     session_id: str | None = None
     tools: tuple[str, ...] = ()
+    reviewed: Reviewed | None = None
     start_time: str
     end_time: str
     updated_at: str
 
 
 class Stored(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One trajectory with what we say about it; ``diagnosis`` is absent until the first verdict."""
+    """One trajectory with what we say about it; ``diagnosis`` is absent until the first verdict.
+
+    The diagnosis is as people left it; `reviews` is all that they said, oldest first.
+    """
 
     summary: Summary
     trajectory: Trajectory
     diagnosis: Diagnosis | None = None
+    reviews: tuple[Review, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +124,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     real_world_harm: str | None = None
     agent: str | None = None
     tool: str | None = None
+    reviewed: Literal["yes", "no"] | None = None
     since: str | None = None
     until: str | None = None
     order: Literal["newest", "oldest"] = "newest"
@@ -147,7 +158,7 @@ class FeedEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """
 
     cursor: str
-    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened", "alert.raised"]
+    type: Literal["trajectory.updated", "diagnosis.updated", "incident.opened", "alert.raised", "review.updated"]
     project: str
     trajectory_id: str
     time: str
@@ -235,7 +246,7 @@ class Store(Protocol):
         """Returns a trajectory with what its judge has to know; ``None`` when it is gone or was taken in."""
         ...
 
-    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: State) -> bool:
         """Keeps what a person says of an incident and has its trajectory looked at again; False when it is gone."""
         ...
 
@@ -312,6 +323,26 @@ class Store(Protocol):
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """Returns what diagnoses of a trajectory said, newest first, each once per change."""
+        ...
+
+    async def add_review(self, review: Review) -> Review | None:
+        """Keeps what a person said, under the next version of its subject; ``None`` when it is there already."""
+        ...
+
+    async def reviews(self, project: str, trajectory_id: str) -> Sequence[Review]:
+        """Returns all that was said of a run, oldest first; also of one whose telemetry has not come (back) yet."""
+        ...
+
+    async def reviewed(self, project: str, *, limit: int, offset: int = 0) -> Sequence[str]:
+        """Returns the ids of reviewed runs, last reviewed first."""
+        ...
+
+    async def suppressions(self, project: str | None = None) -> Sequence[Suppression]:
+        """Returns suppression rules with their counts, whatever their state, oldest first."""
+        ...
+
+    async def save_suppression(self, rule: Suppression) -> None:
+        """Keeps a suppression rule; later diagnoses of its project follow it while it holds."""
         ...
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:

@@ -20,6 +20,9 @@ key (``ad:{pNN}:…``)                      what
 ``posting:PROJECT:WORD``                  text: trajectories that hold a word, eight bytes each (by word)
 ``vocabulary:PROJECT``, ``named:PROJECT`` sorted set of words; hash: eight bytes → an id that is not of our making
 ``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
+``reviews:PROJECT:ID``                    hash: review id → what a person, or a suppression rule, said of the run
+``reviewed:PROJECT``                      sorted set of reviewed runs by the time of the last review
+``suppressions:PROJECT``                  hash: suppression rules; ``suppressed…``: how often each applied, and last
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
 ``lease:PROJECT:GUARD:KEY``               who is asking for it just now
 ``feed``, ``due``, ``projects``           partition 0: event stream, what to look at again, names of projects
@@ -156,6 +159,31 @@ def versions(project: str, trajectory_id: str) -> str:
 def names(project: str) -> str:
     """Set of facets with a name: agents and tools that occur."""
     return key(partition(project), "names", project)
+
+
+def reviews(project: str, trajectory_id: str) -> str:
+    """Hash of what was said of one trajectory, beside it."""
+    return key(partition(project, trajectory_id), "reviews", project, trajectory_id)
+
+
+def reviewed(project: str) -> str:
+    """Sorted set of a project's reviewed trajectories, by time in microseconds."""
+    return key(partition(project), "reviewed", project)
+
+
+def suppressions(project: str) -> str:
+    """Hash of a project's suppression rules."""
+    return key(partition(project), "suppressions", project)
+
+
+def suppressed(project: str) -> str:
+    """Hash that counts what each suppression rule dismissed."""
+    return key(partition(project), "suppressed", project)
+
+
+def suppressed_last(project: str) -> str:
+    """Hash of the last time each suppression rule dismissed something."""
+    return key(partition(project), "suppressed-last", project)
 
 
 def verdict(project: str, guard: str, prefix: str) -> str:

@@ -15,7 +15,10 @@ import msgspec
 
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
-from agentdog.diagnosis import Alerting, Diagnosis, Incident, Review
+from agentdog.diagnosis import Alerting, Diagnosis, Incident
+from agentdog.diagnosis import Review as State
+from agentdog.guards import Outcome
+from agentdog.review import OF_INCIDENT, PERSON, Review, Suppression, apply, reviewed, states, suppressed
 from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
 from agentdog.store import keys, scripts
 from agentdog.store.accounting import projects
@@ -28,6 +31,7 @@ from agentdog.store.journal import Journal
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.retold import read, retell, sources_of
+from agentdog.store.reviews import Reviews
 from agentdog.store.rows import Base, Overlay, base_of, overlay_of, row_of, summarise
 from agentdog.store.texts import found, holds, passages, said
 from agentdog.store.words import Words, words_of
@@ -54,6 +58,7 @@ class Library:
         self._words = Words(link)
         self._figures = Figures(link)
         self._saved: OrderedDict[tuple[str, str], tuple[bytes, Trajectory]] = OrderedDict()
+        self._reviews = Reviews(link)
 
     async def save_trajectory(
         self, trajectory: Trajectory, aliases: Sequence[str], records: int, arrived_ns: int = 0
@@ -86,6 +91,8 @@ class Library:
         await self._link.one("SADD", keys.PROJECTS, project)
         await self._owners.name(project, own, [own, *aliases])
         await self._words.post(project, own, (passage.text for passage in said(trajectory)))
+        if saved and await self._reviews.of(project, own):
+            await self._relay(project, own)
         summary = await self._refresh(project, own, now)
         if saved and summary is not None:
             await self._announce(summary, now)
@@ -97,7 +104,9 @@ class Library:
         """Stores a diagnosis if its digest is still the trajectory's, and announces incidents not announced before."""
         now = rfc3339(self._clock.now_ns())
         name = keys.trajectory(project, diagnosis.trajectory_id)
-        overlay = msgspec.json.encode(overlay_of(diagnosis, complete=complete))
+        reviews = await self._reviewed(project, diagnosis, now)
+        shown = apply(diagnosis, reviews) or diagnosis
+        overlay = msgspec.json.encode(overlay_of(shown, complete=complete, reviewed=reviewed(reviews)))
         content = digest(overlay, identity(msgspec.structs.replace(diagnosis, judged_at="")))
         saved = await self._link.run(
             scripts.SAVE_DIAGNOSIS, [name], diagnosis.digest, pack(diagnosis), overlay, content
@@ -107,10 +116,13 @@ class Library:
         await self._words.post(project, diagnosis.trajectory_id, (passage.text for passage in found(diagnosis)))
         if complete:
             await self._note_version(project, diagnosis)
+        if len(await self._reviews.of(project, diagnosis.trajectory_id)) != len(reviews):
+            await self._relay(project, diagnosis.trajectory_id)  # somebody said something meanwhile
         summary = await self._refresh(project, diagnosis.trajectory_id, now)
         if summary is not None:
-            opened = await self._unmarked(name, _ANNOUNCED, diagnosis.incidents)
-            alerts = await self._unmarked(name, _ALERTED, [i for i in diagnosis.incidents if i.alert])
+            told = [incident for incident in shown.incidents if incident.state != "dismissed"]
+            opened = await self._unmarked(name, _ANNOUNCED, told)
+            alerts = await self._unmarked(name, _ALERTED, [i for i in told if i.alert])
             events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
             events += [_event("incident.opened", summary, now, incident) for incident in opened]
             if alerting == "on":
@@ -146,11 +158,11 @@ class Library:
         return Assignment(
             trajectory=trajectory,
             diagnosis=unpack(diagnosis, Diagnosis) if diagnosis else None,
-            reviews=msgspec.json.decode(reviews, type=dict[str, Review]) if reviews else {},
+            reviews=msgspec.json.decode(reviews, type=dict[str, State]) if reviews else {},
             asked=int(asked or 0),
         )
 
-    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: State) -> bool:
         """Keeps what a person says of an incident; its trajectory waits to be looked at again."""
         now_ms = self._clock.now_ns() // 1_000_000
         where = self._with_lane(project, trajectory_id)
@@ -164,6 +176,72 @@ class Library:
         """A trajectory's key and those of the lane of its partition in which it waits to be judged."""
         number = keys.partition(project, trajectory_id)
         return [keys.trajectory(project, trajectory_id), keys.dirty(number, "judge"), keys.work(number, "judge")]
+
+    async def _reviewed(self, project: str, diagnosis: Diagnosis, now: str) -> tuple[Review, ...]:
+        """Returns what was said of a run, suppression rules that speak up now included."""
+        said_before = await self._reviews.of(project, diagnosis.trajectory_id)
+        rules = await self._reviews.rules([project]) if diagnosis.incidents else ()
+        if not any(rule.holds(now) for rule in rules):
+            return said_before
+        stored = await self._read(project, diagnosis.trajectory_id)
+        if stored is None:
+            return said_before
+        for review in suppressed(diagnosis, stored.trajectory, rules, said_before, now):
+            if await self._reviews.add(review) is not None:
+                await self._tell_judge(review)
+        return await self._reviews.of(project, diagnosis.trajectory_id)
+
+    async def add_review(self, review: Review) -> Review | None:
+        """Keeps what a person said, and shows it in lists and feed."""
+        saved = await self._reviews.add(review)
+        if saved is not None:
+            now = rfc3339(self._clock.now_ns())
+            await self._tell_judge(saved)
+            await self._relay(review.project, review.trajectory_id)
+            summary = await self._refresh(review.project, review.trajectory_id, now)
+            if summary is not None:
+                await self._feed.publish([_event("review.updated", summary, now)])
+        return saved
+
+    async def _tell_judge(self, review: Review) -> None:
+        """What comes after a dismissed incident is judged otherwise: its run is looked at again."""
+        if review.action in OF_INCIDENT:
+            await self.review(review.project, review.trajectory_id, review.subject, states(review.action))
+
+    async def reviews(self, project: str, trajectory_id: str) -> Sequence[Review]:
+        """See `Reviews.of`."""
+        return await self._reviews.of(project, trajectory_id)
+
+    async def reviewed(self, project: str, limit: int, offset: int) -> Sequence[str]:
+        """See `Reviews.runs`."""
+        return await self._reviews.runs(project, limit, offset)
+
+    async def suppressions(self, project: str | None) -> Sequence[Suppression]:
+        """See `Reviews.rules`."""
+        return await self._reviews.rules([project] if project is not None else await projects(self._link))
+
+    async def save_suppression(self, rule: Suppression) -> None:
+        """See `Reviews.save_rule`."""
+        await self._reviews.save_rule(rule)
+
+    async def _relay(self, project: str, trajectory_id: str) -> None:
+        """Brings the list's overlay up to what was judged and said by now."""
+        name = keys.trajectory(project, trajectory_id)
+        while True:
+            fields = ("digest", "judged", "diagnosis", "overlay", "base")
+            version, judged, blob, overlay, base = await self._link.one("HMGET", name, *fields)
+            if not base:
+                return
+            said_now = await self._reviews.of(project, trajectory_id)
+            diagnosis = unpack(blob, Diagnosis) if blob else None
+            shown = apply(diagnosis, said_now, blank=_blank(trajectory_id, version.decode()))
+            before = msgspec.json.decode(overlay, type=Overlay) if overlay else None
+            settled = before is None or before.verdict != "pending" or diagnosis is None
+            fresh = (
+                msgspec.json.encode(overlay_of(shown, complete=settled, reviewed=reviewed(said_now))) if shown else b""
+            )
+            if await self._link.run(scripts.SAVE_OVERLAY, [name], judged or b"", fresh):
+                return
 
     async def get(self, any_id: str, project: str | None) -> Stored | None:
         """Finds a trajectory by any of its ids, in one project or in all."""
@@ -236,10 +314,13 @@ class Library:
                 trajectory = await self._retold(project, blob)
                 if row is None or trajectory is None:
                     return None
+                said_of_it = await self._reviews.of(project, trajectory_id)
+                judged = unpack(diagnosis, Diagnosis) if diagnosis else None
                 return Stored(
                     summary=row[0],
                     trajectory=trajectory,
-                    diagnosis=unpack(diagnosis, Diagnosis) if diagnosis else None,
+                    diagnosis=apply(judged, said_of_it, blank=_blank(trajectory_id, trajectory.digest)),
+                    reviews=said_of_it,
                 )
             if not moved:
                 return None
@@ -259,7 +340,9 @@ class Library:
 
     async def _take_in(self, project: str, own: str, others: Sequence[str], records: int) -> None:
         for other in await self._listing.known(project, others):
-            if await self._link.run(scripts.RETIRE, [keys.trajectory(project, other)], own, records):
+            gone = await self._link.run(scripts.RETIRE, [keys.trajectory(project, other)], own, records)
+            if gone:
+                await self._reviews.follow(project, other, own)
                 await self._listing.put(project, other, None)
 
     async def _announce(self, summary: Summary, now: str) -> None:
@@ -285,6 +368,13 @@ class Library:
         head = msgspec.json.decode(base, type=Base)
         over = msgspec.json.decode(overlay, type=Overlay) if overlay else None
         return summarise(head, over, now or head.summary.updated_at), int(rev)
+
+
+def _blank(trajectory_id: str, version: str) -> Diagnosis:
+    """What a person's mark is laid over where no guard has said anything."""
+    return Diagnosis(
+        trajectory_id=trajectory_id, digest=version, guard=PERSON, verdict=Outcome.NOT_EVALUATED, judged_at=""
+    )
 
 
 def _tells_of(step: Step, any_id: str) -> bool:

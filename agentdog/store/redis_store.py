@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
-from agentdog.diagnosis import Alerting, Diagnosis, Review, Tuning
+from agentdog.diagnosis import Alerting, Diagnosis, Tuning
+from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
+from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import accounting, server_info
@@ -130,7 +132,7 @@ class RedisStore:
         """See `Library.assignment`."""
         return await self._library.assignment(project, trajectory_id)
 
-    async def review(self, project: str, trajectory_id: str, incident_id: str, state: Review) -> bool:
+    async def review(self, project: str, trajectory_id: str, incident_id: str, state: State) -> bool:
         """See `Library.review`."""
         return await self._library.review(project, trajectory_id, incident_id, state)
 
@@ -215,6 +217,26 @@ class RedisStore:
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """See `Library.versions`."""
         return await self._library.versions(project, trajectory_id)
+
+    async def add_review(self, review: Review) -> Review | None:
+        """See `Library.add_review`."""
+        return await self._library.add_review(review)
+
+    async def reviews(self, project: str, trajectory_id: str) -> Sequence[Review]:
+        """See `Library.reviews`."""
+        return await self._library.reviews(project, trajectory_id)
+
+    async def reviewed(self, project: str, *, limit: int, offset: int = 0) -> Sequence[str]:
+        """See `Library.reviewed`."""
+        return await self._library.reviewed(project, limit, offset)
+
+    async def suppressions(self, project: str | None = None) -> Sequence[Suppression]:
+        """See `Library.suppressions`."""
+        return await self._library.suppressions(project)
+
+    async def save_suppression(self, rule: Suppression) -> None:
+        """See `Library.save_suppression`."""
+        await self._library.save_suppression(rule)
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:
         """See `Feed.read`."""

@@ -11,6 +11,7 @@ import msgspec
 from agentdog.base.clock import parse_rfc3339
 from agentdog.diagnosis import Diagnosis
 from agentdog.guards import Outcome
+from agentdog.review import Reviewed
 from agentdog.store.contract import DisplayVerdict, Summary, display_verdict
 from agentdog.trajectory import Trajectory, title
 
@@ -25,6 +26,7 @@ class Overlay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     failure_mode: str | None = None
     real_world_harm: str | None = None
     incidents: int = 0
+    reviewed: Reviewed | None = None
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +71,8 @@ def base_of(trajectory: Trajectory, now: str) -> Base:
     )
 
 
-def overlay_of(diagnosis: Diagnosis, *, complete: bool) -> Overlay:
-    """Summarises a diagnosis: labels are those of its first incident that is not dismissed.
+def overlay_of(diagnosis: Diagnosis, *, complete: bool, reviewed: Reviewed | None = None) -> Overlay:
+    """Summarises a diagnosis as people left it: labels are those of its first incident that is not dismissed.
 
     While verdicts are still to come nothing milder than unsafe is said.
     """
@@ -83,7 +85,8 @@ def overlay_of(diagnosis: Diagnosis, *, complete: bool) -> Overlay:
         risk_source=first.labels.risk_source if first else None,
         failure_mode=first.labels.failure_mode if first else None,
         real_world_harm=first.labels.real_world_harm if first else None,
-        incidents=len(diagnosis.incidents),
+        incidents=sum(incident.state != "dismissed" for incident in diagnosis.incidents),
+        reviewed=reviewed,
     )
 
 
@@ -95,7 +98,7 @@ def summarise(base: Base, overlay: Overlay | None, now: str) -> Summary:
     """
     if overlay is None:
         return msgspec.structs.replace(base.summary, updated_at=now)
-    current = overlay.digest == base.digest or overlay.verdict == "unsafe"
+    current = overlay.digest == base.digest or overlay.verdict == "unsafe" or overlay.reviewed == "approved"
     return msgspec.structs.replace(
         base.summary,
         verdict=overlay.verdict if current else "pending",
@@ -104,6 +107,7 @@ def summarise(base: Base, overlay: Overlay | None, now: str) -> Summary:
         failure_mode=overlay.failure_mode,
         real_world_harm=overlay.real_world_harm,
         incidents=overlay.incidents,
+        reviewed=overlay.reviewed,
         updated_at=now,
     )
 
@@ -113,6 +117,7 @@ def row_of(summary: Summary, rev: int) -> Row:
     labels = [("risk_source", summary.risk_source), ("failure_mode", summary.failure_mode)]
     labels.append(("real_world_harm", summary.real_world_harm))
     facets = {"all", facet("verdict", summary.verdict)}
+    facets.add(facet("reviewed", "yes" if summary.reviewed else "no"))
     facets |= {facet(axis, label) for axis, label in labels if label}
     facets |= {facet("agent", name) for name in summary.agents} | {facet("tool", name) for name in summary.tools}
     return Row(rev=rev, score=micros(summary.start_time), facets=tuple(sorted(facets)), summary=summary)

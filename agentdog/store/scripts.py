@@ -144,6 +144,16 @@ redis.call('HINCRBY', KEYS[1], 'rev', 1)
 return 1
 """)
 
+#: Lays another overlay over a trajectory if the diagnosis that it was made of is still the one that is there.
+#: KEYS traj; ARGV content hash of the diagnosis or '', overlay. Returns 0 when it is not.
+SAVE_OVERLAY = Script("""
+if redis.call('HEXISTS', KEYS[1], 'base') == 0 then return 0 end
+if (redis.call('HGET', KEYS[1], 'judged') or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('HDEL', KEYS[1], 'overlay') else redis.call('HSET', KEYS[1], 'overlay', ARGV[2]) end
+redis.call('HINCRBY', KEYS[1], 'rev', 1)
+return 1
+""")
+
 #: Replaces a row of the list if it is still the one that was read; an empty new row removes it.
 #: KEYS rows, facets to leave…, facets to enter…; ARGV id, row as read, new row, score, number of facets to leave.
 SAVE_ROW = Script("""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import check, exports, operations, patterns, trajectories, views
+from agentdog.service.api import check, exports, operations, patterns, reviews, trajectories, views
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.store.contract import Store
@@ -29,5 +29,6 @@ def build_router(
     router.include_router(views.build(store))
     router.include_router(exports.build(store))
     router.include_router(patterns.build(store))
+    router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
     return router
