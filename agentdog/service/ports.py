@@ -21,7 +21,9 @@ def bind(listen: Listen, setting: str) -> socket.socket:
         OutsideError: the port is in use or may not be used; names it, its setting and the remedy.
     """
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol by name: asyncio switches Nagle's algorithm off only where it is stated (`base_events._set_nodelay`),
+    # and without that each answer on a connection that stays open waits for the client's delayed acknowledgement.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((listen.host, listen.port))

@@ -42,7 +42,10 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
                 inline = await stack.enter_async_context(_guard(settings, settings.check.guard))
             policy = policy_file(settings)
             store = await stack.enter_async_context(open_store(settings))
-            await serve(settings, store, guard, stop, _checker(settings, store, inline, policy))
+            checker = _checker(settings, store, inline, policy)
+            warming = asyncio.create_task(checker.warm_up())
+            stack.callback(warming.cancel)
+            await serve(settings, store, guard, stop, checker)
 
 
 async def run_worker(settings: Settings, *, tethered: bool = False) -> None:

@@ -21,7 +21,7 @@ from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.policy import Background, Decision, Policy, Rule, decide
 from agentdog.provenance import EffectCatalogue, load_catalogue
 from agentdog.service.inline import prefix
-from agentdog.service.inline.model import Answer, Asked, By
+from agentdog.service.inline.model import Action, Answer, Asked, By
 from agentdog.service.inline.rules import PolicyFile
 from agentdog.service.inline.sessions import Sessions
 from agentdog.store.contract import Store
@@ -33,6 +33,8 @@ T = TypeVar("T")
 STORE_UNAVAILABLE = "store_unavailable"
 #: Threads that read prefixes. A guard's own code that hangs in one takes it away, so they are ours alone.
 _THREADS = 16
+_WARM_UP_S = 10.0
+_FIRST = Asked(action=Action(tool="warm_up"), deadline_ms=1.0)
 #: Takes secrets out of everything that a caller sent; the same function that ingest uses on what arrives there.
 Redact = Callable[[Any], Any]
 
@@ -91,6 +93,18 @@ class Checker:
         self._sessions = Sessions(guard)
         self._threads = ThreadPoolExecutor(_THREADS, "check")
         self._late: set[asyncio.Task[Answer | _Unknown]] = set()
+
+    async def warm_up(self) -> None:
+        """Pays what only the first question costs (modules, TLS, connections) before anybody waits for an answer."""
+        try:
+            async with asyncio.timeout(_WARM_UP_S):
+                await self._aside(self._sessions.at_end, prefix.bare(_FIRST, self._project))
+                health = await self._guard.health()
+                _log.info("checks ask %s: %s", self._guard.info.name, health.detail)
+        except TimeoutError:
+            _log.warning("checks ask %s, which has not answered for %d s", self._guard.info.name, _WARM_UP_S)
+        except Exception as error:  # a guard of the user's own may raise anything; each check says so again
+            _log.warning("checks ask %s, which failed: %s", self._guard.info.name, error)
 
     async def check(self, asked: Asked, *, arrived: float | None = None) -> Answer:
         """Decides within the deadline.
