@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import nav
+from dashboard import nav, source
 
 WIDTH_PX = 1240
 #: Files, as Streamlit fetches the picture of a Material icon from elsewhere when it is used as the page's icon.
@@ -20,6 +20,8 @@ def main() -> None:
     """Draws the frame and the page that the address asks for."""
     st.set_page_config(page_title="agentdog", page_icon=str(ASSETS / "mark.svg"), layout="wide")
     st.logo(str(ASSETS / "logo.svg"), size="large")
+    if not source.let_in():
+        return
     page = st.navigation([nav.live(), nav.trajectories(), nav.trajectory()], position="top")
     nav.follow_search()
     asked = st.query_params.get("q")

@@ -13,7 +13,9 @@ from pathlib import Path
 APP = Path(__file__).resolve().with_name("app.py")
 
 
-def command(*, host: str = "127.0.0.1", port: int = 8501) -> list[str]:
+def command(
+    *, host: str = "127.0.0.1", port: int = 8501, cert: Path | None = None, key: Path | None = None
+) -> list[str]:
     """Returns the argument vector that serves the dashboard; the API's address goes in ``AGENTDOG_API_URL``."""
     flags = {
         "server.address": host,
@@ -22,4 +24,6 @@ def command(*, host: str = "127.0.0.1", port: int = 8501) -> list[str]:
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
     }
+    if cert is not None and key is not None:
+        flags |= {"server.sslCertFile": str(cert), "server.sslKeyFile": str(key)}
     return [sys.executable, "-m", "streamlit", "run", str(APP), *(f"--{key}={value}" for key, value in flags.items())]

@@ -35,6 +35,10 @@ COMMANDS = {
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",
+    "tokens": "Make, list and revoke bearer tokens.",
+    "rejections": "List spans and records that were refused, and why.",
+    "dead": "List what no try could work on, or try it again.",
+    "audit": "List who read content, reviewed or deleted.",
     "doctor": "Say what is wrong and how to mend it.",
     "taxonomy": "Read the taxonomy: where, how, what.",
 }

@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from agentdog.cli.common import FINE, USAGE, emit, json_option
-from agentdog.cli.remote import plain
+from agentdog.cli.remote import plain, token
 from agentdog.cli.sending import Sender
 from agentdog.cli.sources import Found, Sources, gather
 from agentdog.client import wording
@@ -72,7 +72,7 @@ def command(paths: tuple[Path, ...], project: str | None, dry_run: bool, url: st
             files=files, skipped=[str(p) for p in sources.skipped], endpoint=endpoint, sent=0, rejected=0, messages=[]
         )
         if endpoint is not None and told:
-            _send([records for _, records in told], Sender(endpoint, project), progress, report)
+            _send([records for _, records in told], Sender(endpoint, project, token=token()), progress, report)
     if as_json:
         emit(report)
     else:

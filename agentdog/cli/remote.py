@@ -5,8 +5,10 @@ Invariant: untrusted text reaches the terminal as rich `Text` (no markup) with e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -27,11 +29,26 @@ def url_option(function: F) -> F:
     return click.option("--url", metavar="URL", help=words)(function)
 
 
+def token() -> str | None:
+    """Returns the token that the commands show: ``AGENTDOG_TOKEN``, or the text of the file ``AGENTDOG_TOKEN_FILE``.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    given, file = os.environ.get("AGENTDOG_TOKEN"), os.environ.get("AGENTDOG_TOKEN_FILE")
+    if given or not file:
+        return given or None
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"AGENTDOG_TOKEN_FILE: cannot read {file}: {error.strerror}") from error
+
+
 @contextmanager
 def client_at(url: str | None) -> Iterator[Client]:
     """Gives a client, and turns its errors into ours: one line and exit code 2."""
     try:
-        yield Client(url or load_settings().api_url)
+        yield Client(url or load_settings().api_url, token=token())
     except NotFound as error:
         raise NotFoundError(f"{error.message}; `agentdog list` shows what there is") from error
     except InvalidRequest as error:

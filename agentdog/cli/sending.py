@@ -50,9 +50,17 @@ class Sender:
         endpoint: base address of OTLP/HTTP, as in ``OTEL_EXPORTER_OTLP_ENDPOINT``.
         project: whose the records are; None leaves it to the receiver.
         sleep: waits for seconds.
+        token: shown to the receiver.
     """
 
-    def __init__(self, endpoint: str, project: str | None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        project: str | None,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        token: str | None = None,
+    ) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"--url: {endpoint!r} is not an address; give one like http://127.0.0.1:4318")
@@ -61,6 +69,8 @@ class Sender:
         headers = {"Content-Type": PROTOBUF, "Content-Encoding": "gzip"}
         if project is not None:
             headers[PROJECT_HEADER] = project
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         # The receiver is this machine's, or named on purpose: no proxy of the environment stands between.
         self._http = httpx.Client(headers=headers, timeout=_TIMEOUT_S, trust_env=False)
         self.sent = Sent()

@@ -64,6 +64,10 @@ class AsyncClient:
     accounting = _in_thread(Client.accounting)
     scopes = _in_thread(Client.scopes)
     guard = _in_thread(Client.guard)
+    rejections = _in_thread(Client.rejections)
+    dead_letters = _in_thread(Client.dead_letters)
+    replay = _in_thread(Client.replay)
+    audit = _in_thread(Client.audit)
 
     async def dataset(self, project: str, *, format: str | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yields reviewed runs as labelled rows; see `Client.dataset`."""

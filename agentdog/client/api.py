@@ -11,8 +11,10 @@ from urllib.parse import quote, urlencode
 
 from agentdog.client import inline, transport
 from agentdog.client.shapes import (
+    AuditPage,
     CheckAnswer,
     Counts,
+    DeadLetters,
     Decision,
     DisplayVerdict,
     FeedPage,
@@ -25,6 +27,7 @@ from agentdog.client.shapes import (
     Page,
     Patterns,
     Records,
+    Rejections,
     Review,
     ReviewAction,
     ReviewList,
@@ -62,9 +65,12 @@ class Client:
         self._timeout = timeout
 
     def _get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401 - JSON, typed by each method
+        return self._ask("GET", path, query)
+
+    def _ask(self, method: str, path: str, query: Mapping[str, str | int | None]) -> Any:  # noqa: ANN401
         given = {key: value for key, value in query.items() if value is not None}
         url = f"{self.base_url}/api/v1/{path}" + (f"?{urlencode(given)}" if given else "")
-        return transport.get(self._opener, url, self._headers, self._timeout)
+        return transport.send(self._opener, method, url, self._headers, self._timeout)
 
     def _send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> Any:  # noqa: ANN401
         url = f"{self.base_url}/api/v1/{path}"
@@ -288,6 +294,22 @@ class Client:
     def accounting(self) -> Counts:
         """Counts records by project: received, stored, duplicate, rejected, pending."""
         return cast("Counts", self._get("accounting"))
+
+    def rejections(self, project: str | None = None, *, limit: int | None = None) -> Rejections:
+        """Lists spans and records that were refused, with the reason, newest first."""
+        return cast("Rejections", self._get("rejections", project=project, limit=limit))
+
+    def dead_letters(self, *, limit: int | None = None) -> DeadLetters:
+        """Lists traces and sessions that no try could work on, newest first."""
+        return cast("DeadLetters", self._get("dead-letters", limit=limit))
+
+    def replay(self, letter_id: str | None = None) -> int:
+        """Queues dead letters again, one by its id or all; returns how many."""
+        return int(self._ask("POST", "dead-letters/replay", {"id": letter_id})["replayed"])
+
+    def audit(self, *, limit: int | None = None) -> AuditPage:
+        """Lists who read content, reviewed or deleted, newest first."""
+        return cast("AuditPage", self._get("audit", limit=limit))
 
     def scopes(self) -> Scopes:
         """Counts records by instrumentation, with what is lacking and what mends it."""

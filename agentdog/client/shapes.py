@@ -411,6 +411,56 @@ class Scopes(TypedDict):
     scopes: list[ScopeStats]
 
 
+class Rejection(TypedDict):
+    """A span or record that was refused: which, why, when."""
+
+    project: str
+    id: str
+    reason: str
+    time: str
+
+
+class Rejections(TypedDict):
+    """Refused records, newest first."""
+
+    items: list[Rejection]
+
+
+class DeadLetter(TypedDict):
+    """A trace or session that was given up: its last error; `id` is what a replay wants."""
+
+    id: str
+    project: str
+    unit: str
+    attempts: int
+    error: str
+    time: str
+
+
+class DeadLetters(TypedDict):
+    """What was given up, newest first."""
+
+    items: list[DeadLetter]
+
+
+class AuditEntry(TypedDict):
+    """Somebody read content, reviewed or deleted."""
+
+    time: str
+    who: str
+    name: str
+    action: str
+    project: NotRequired[str]
+    subject: NotRequired[str]
+    address: NotRequired[str]
+
+
+class AuditPage(TypedDict):
+    """The audit log, newest first."""
+
+    items: list[AuditEntry]
+
+
 class Counts(TypedDict):
     """Figures by project: of trajectories by verdict, or of records by what became of them."""
 

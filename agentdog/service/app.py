@@ -11,7 +11,10 @@ from agentdog.base.clock import SystemClock
 from agentdog.base.errors import StoreUnavailable
 from agentdog.guards import Guard
 from agentdog.service.api import build_router
+from agentdog.service.api.audit import Auditor
 from agentdog.service.api.errors import Problem, error_response
+from agentdog.service.api.gate import Gate, Visitor
+from agentdog.service.auth import Authority
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import CONTENT_TYPE, Metrics, StoreFigures, render
 from agentdog.service.settings import JudgeSettings
@@ -30,13 +33,16 @@ def build_app(
     store: Store,
     guard: Guard,
     metrics: Metrics,
+    authority: Authority,
     checker: Checker | None = None,
     *,
+    local_only: bool = True,
     prices: JudgeSettings | None = None,
 ) -> FastAPI:
     """Builds the application over an open store; `prices` are of a guard's tokens."""
     app = FastAPI(title="agentdog", version=__version__)
     app.include_router(build_router(store, guard, checker=checker, metrics=metrics))
+    app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:
@@ -58,7 +64,9 @@ def build_app(
         return _json(Readiness(ready=True, store=f"{said['server']} {said['version']}"), 200)
 
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
-    async def prometheus() -> Response:
+    async def prometheus(access: Visitor) -> Response:
+        if access.projects is not None or "read" not in access.rights:
+            return error_response(403, Problem(code="forbidden", message="metrics are of all projects"))
         try:
             now_ns = SystemClock().now_ns()
             text = render(metrics, await StoreFigures.of(store, prices or JudgeSettings(), now_ns))

@@ -11,6 +11,7 @@ from collections import defaultdict
 import msgspec
 
 from agentdog.base.errors import UsageError
+from agentdog.service.auth import OPEN, Access
 from agentdog.spans.records import Decoded, Record, Rejection
 from agentdog.store.contract import Store
 
@@ -38,39 +39,58 @@ class Intake:
         self._store = store
         self._default = default_project
 
-    async def take(self, decoded: Decoded, project: str | None) -> Taken:
+    async def take(self, decoded: Decoded, project: str | None, access: Access = OPEN) -> Taken:
         """Stores a request.
 
         Args:
             decoded: what it held.
             project: the request's own word on its project (`PROJECT_HEADER`), if any.
+            access: what its sender may do.
 
         Raises:
             UsageError: the project's name is not allowed.
+            Forbidden: the sender may not send, or not to this project.
             StoreUnavailable: not everything is durable; the client should send it all again.
         """
-        if project is not None and not _NAME.fullmatch(project):
-            raise UsageError(f"{PROJECT_HEADER} {_RULE}")
-        records, refused = self._by_project(decoded, project)
+        access.need("ingest")
+        if project is not None:
+            if not _NAME.fullmatch(project):
+                raise UsageError(f"{PROJECT_HEADER} {_RULE}")
+            access.need_project(project)
+        home = self._home(project, access)
+        records, refused = self._by_project(decoded, project, home, access)
         rejected = decoded.rejected + tuple(refused)
         if rejected:
-            records.setdefault(project or self._default, [])
+            records.setdefault(home, [])
         for name, group in records.items():
-            mine = rejected if name == (project or self._default) else ()
+            mine = rejected if name == home else ()
             await self._store.append(name, Decoded(records=tuple(group), rejected=mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
 
-    def _by_project(self, decoded: Decoded, project: str | None) -> tuple[dict[str, list[Record]], list[Rejection]]:
+    def _home(self, project: str | None, access: Access) -> str:
+        """Returns the project of what names none: a token for one project stands for it."""
+        if project is not None:
+            return project
+        if access.projects is None or self._default in access.projects:
+            return self._default
+        return min(access.projects)
+
+    @staticmethod
+    def _by_project(
+        decoded: Decoded, project: str | None, home: str, access: Access
+    ) -> tuple[dict[str, list[Record]], list[Rejection]]:
         if project is not None:
             return ({project: list(decoded.records)} if decoded.records else {}), []
         groups: dict[str, list[Record]] = defaultdict(list)
         refused = []
         for record in decoded.records:
-            name = record.resource.get(PROJECT_ATTRIBUTE, self._default)
-            if isinstance(name, str) and _NAME.fullmatch(name):
-                groups[name].append(record)
-            else:
+            name = record.resource.get(PROJECT_ATTRIBUTE, home) if record.resource else home
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
                 refused.append(Rejection(id=record.id, reason=f"resource attribute {PROJECT_ATTRIBUTE} {_RULE}"))
+            elif not access.may_see(name):
+                refused.append(Rejection(id=record.id, reason=f"the sender's token is for other projects than {name}"))
+            else:
+                groups[name].append(record)
         return groups, refused
 
 

@@ -12,7 +12,14 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as AnyMessage  # type: ignore[import-untyped]
 from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
 from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]
-from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.code_pb2 import (
+    INVALID_ARGUMENT,
+    PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+)
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
@@ -22,12 +29,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from agentdog.base.errors import AgentDogError, Overloaded, StoreUnavailable
+from agentdog.service.auth import Forbidden, Unauthenticated
 from agentdog.service.bodies import TooLarge, UnsupportedEncoding
 from agentdog.service.intake import Taken
 from agentdog.spans.otlp import JSON, PROTOBUF
 
 #: Seconds between which a client is told to wait: spread, so that clients do not come back all at once.
 _RETRY_S = (1, 2, 3)
+
+
+#: Errors that name nothing wrong in the body.
+_CODES: dict[type[AgentDogError], int] = {
+    TooLarge: RESOURCE_EXHAUSTED,
+    Unauthenticated: UNAUTHENTICATED,
+    Forbidden: PERMISSION_DENIED,
+}
 
 
 def media_type(content_type: str | None) -> str:
@@ -60,7 +76,11 @@ def logs(taken: Taken) -> Any:  # noqa: ANN401
 
 
 def http_status(error: AgentDogError) -> int:
-    """Maps an error to HTTP: 413, 415, 503, else 400."""
+    """Maps an error to HTTP: 401, 403, 413, 415, 503, else 400."""
+    if isinstance(error, Unauthenticated):
+        return 401
+    if isinstance(error, Forbidden):
+        return 403
     if isinstance(error, TooLarge):
         return 413
     if isinstance(error, UnsupportedEncoding):
@@ -82,8 +102,9 @@ def error_status(error: AgentDogError, retry_s: int | None) -> Status:
     """Builds the ``Status`` of an error, with the detail that fits."""
     if retry_s is not None:
         return status(UNAVAILABLE, str(error), retry_info(retry_s))
-    if isinstance(error, TooLarge):
-        return status(RESOURCE_EXHAUSTED, str(error))
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return status(code, str(error))
     violation = BadRequest(field_violations=[BadRequest.FieldViolation(field="body", description=str(error))])
     return status(INVALID_ARGUMENT, str(error), violation)
 

@@ -7,29 +7,28 @@ cannot is INVALID_ARGUMENT; too large is RESOURCE_EXHAUSTED without ``RetryInfo`
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
 import grpc
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from agentdog.base.errors import AgentDogError
 from agentdog.service import otlp_answers
+from agentdog.service.auth import Access, Authority, Forbidden, Unauthenticated
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
-from agentdog.spans.otlp import decode_logs_message, decode_traces_message
+from agentdog.spans.otlp import PROTOBUF, decode_logs, decode_traces
 from agentdog.spans.records import Decoded
 
 _log = logging.getLogger(__name__)
+_PACKAGE = "opentelemetry.proto.collector"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _RETRY_TRAILER = "google.rpc.retryinfo-bin"  # what the official Python exporter reads
 
 
-def build_server(intake: Intake, metrics: Metrics, body_limit: int) -> Any:  # noqa: ANN401 - grpc carries no types
+def build_server(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> Any:  # noqa: ANN401 - grpc carries no types
     """Builds a server without ports; the caller adds one, starts and stops it."""
     server = grpc.aio.server(
         options=[
@@ -38,61 +37,81 @@ def build_server(intake: Intake, metrics: Metrics, body_limit: int) -> Any:  # n
         ],
         compression=None,
     )
-    calls = _Calls(intake, metrics)
-    services: tuple[tuple[Any, Callable[[Any, Any], Any]], ...] = (
-        (trace_service_pb2_grpc.add_TraceServiceServicer_to_server, calls.traces),
-        (logs_service_pb2_grpc.add_LogsServiceServicer_to_server, calls.logs),
-        (metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server, calls.metrics),
-    )
-    for register, call in services:
-        register(_Export(call), server)
+    calls = _Calls(intake, metrics, authority)
+    services = (("trace.v1.Trace", calls.traces), ("logs.v1.Logs", calls.logs), ("metrics.v1.Metrics", calls.metrics))
+    for name, call in services:
+        # Bytes as they came: what does not parse is ours to answer (gRPC would say INTERNAL), span by span.
+        export = grpc.unary_unary_rpc_method_handler(call, response_serializer=_serialize)
+        handler = grpc.method_handlers_generic_handler(f"{_PACKAGE}.{name}Service", {"Export": export})
+        server.add_generic_rpc_handlers((handler,))
     return server
 
 
-class _Export:
-    """Any of the three services: they have the one call."""
-
-    def __init__(self, call: Callable[[Any, Any], Any]) -> None:
-        self.Export = call
+def _serialize(message: Any) -> bytes:  # noqa: ANN401
+    return bytes(message.SerializeToString())
 
 
 class _Calls:
-    def __init__(self, intake: Intake, metrics: Metrics) -> None:
+    def __init__(self, intake: Intake, metrics: Metrics, authority: Authority) -> None:
+        self._authority = authority
         self._intake = intake
         self._metrics = metrics
 
-    async def traces(self, request: Any, context: Any) -> Any:  # noqa: ANN401
-        return await self._records(request, context, "traces", decode_traces_message, otlp_answers.traces)
+    async def traces(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
+        return await self._records(request, context, "traces", decode_traces, otlp_answers.traces)
 
-    async def logs(self, request: Any, context: Any) -> Any:  # noqa: ANN401
-        return await self._records(request, context, "logs", decode_logs_message, otlp_answers.logs)
+    async def logs(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
+        return await self._records(request, context, "logs", decode_logs, otlp_answers.logs)
 
-    async def metrics(self, request: Any, context: Any) -> Any:  # noqa: ANN401
-        started = perf_counter()
-        self._metrics.discarded_bytes.inc(request.ByteSize())
-        self._metrics.request("metrics", "grpc", grpc.StatusCode.OK.name, perf_counter() - started)
-        return ExportMetricsServiceResponse()
+    async def metrics(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
+        async def discard(access: Access, project: str | None) -> Any:  # noqa: ANN401
+            access.need("ingest")
+            self._metrics.discarded_bytes.inc(len(request))
+            return ExportMetricsServiceResponse()
+
+        return await self._answered(context, "metrics", discard)
 
     async def _records(
         self,
-        request: Any,  # noqa: ANN401
+        request: bytes,
         context: Any,  # noqa: ANN401
         signal: str,
-        decode: Callable[[Any], Decoded],
+        decode: Callable[[bytes, str], Decoded],
         answer: Callable[[Taken], Any],
+    ) -> Any:  # noqa: ANN401
+        async def store(access: Access, project: str | None) -> Any:  # noqa: ANN401
+            access.need("ingest")
+            return answer(await self._intake.take(decode(request, PROTOBUF), project, access))
+
+        return await self._answered(context, signal, store)
+
+    async def _answered(
+        self,
+        context: Any,  # noqa: ANN401
+        signal: str,
+        handle: Callable[[Access, str | None], Awaitable[Any]],
     ) -> Any:  # noqa: ANN401
         started = perf_counter()
         code = grpc.StatusCode.OK
-        project = next((value for name, value in context.invocation_metadata() if name == PROJECT_HEADER), None)
+        said = dict(context.invocation_metadata())
         try:
-            return answer(await self._intake.take(decode(request), project))
+            access = await self._authority.access(said.get("authorization"))
+            return await handle(access, said.get(PROJECT_HEADER))
         except AgentDogError as error:
             transient = otlp_answers.is_transient(error)
-            code = grpc.StatusCode.UNAVAILABLE if transient else grpc.StatusCode.INVALID_ARGUMENT
+            code = _code(error)
             _log.log(logging.WARNING if transient else logging.INFO, "%s refused with %s: %s", signal, code.name, error)
             await context.abort(code, str(error), _trailers(error, transient))
         finally:
             self._metrics.request(signal, "grpc", code.name, perf_counter() - started)
+
+
+def _code(error: AgentDogError) -> Any:  # noqa: ANN401 - grpc carries no types
+    if isinstance(error, Unauthenticated):
+        return grpc.StatusCode.UNAUTHENTICATED
+    if isinstance(error, Forbidden):
+        return grpc.StatusCode.PERMISSION_DENIED
+    return grpc.StatusCode.UNAVAILABLE if otlp_answers.is_transient(error) else grpc.StatusCode.INVALID_ARGUMENT
 
 
 def _trailers(error: AgentDogError, transient: bool) -> tuple[tuple[str, bytes], ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from agentdog.base.errors import AgentDogError
 from agentdog.service import bodies, otlp_answers
+from agentdog.service.auth import Access, Authority
 from agentdog.service.bodies import UnsupportedEncoding
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
@@ -27,10 +29,12 @@ _log = logging.getLogger(__name__)
 _CLIENT_LEFT = 499  # nginx's code; nobody reads it but our own count
 
 
-def build_app(intake: Intake, metrics: Metrics, body_limit: int) -> FastAPI:
+def build_app(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> FastAPI:
     """Builds the receiver's application; its only state is the store's."""
-    app = FastAPI(title="agentdog OTLP receiver", openapi_url=None, docs_url=None, redoc_url=None)
-    receiver = _Receiver(intake, metrics, body_limit)
+    app = FastAPI(
+        title="agentdog OTLP receiver", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    receiver = _Receiver(intake, metrics, body_limit, authority)
 
     @app.post("/v1/traces")
     async def traces(request: Request) -> Response:
@@ -55,7 +59,8 @@ def build_app(intake: Intake, metrics: Metrics, body_limit: int) -> FastAPI:
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, metrics: Metrics, body_limit: int) -> None:
+    def __init__(self, intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> None:
+        self._authority = authority
         self._intake = intake
         self._metrics = metrics
         self._limit = body_limit
@@ -67,32 +72,37 @@ class _Receiver:
         decode: Callable[[bytes, str], Decoded],
         answer: Callable[[Taken], Any],
     ) -> Response:
-        async def store(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - a protobuf message
-            return answer(await self._intake.take(decode(body, content_type), request.headers.get(PROJECT_HEADER)))
+        async def store(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401 - a protobuf message
+            decoded = decode(body, content_type)
+            return answer(await self._intake.take(decoded, request.headers.get(PROJECT_HEADER), access))
 
         return await self._answered(request, signal, store)
 
     async def discard(self, request: Request) -> Response:
         """Reads metrics away, so that an exporter that sends them along works without further settings."""
 
-        async def forget(body: bytes, content_type: str) -> Any:  # noqa: ANN401
+        async def forget(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401
             self._metrics.discarded_bytes.inc(len(body))
             return ExportMetricsServiceResponse()
 
         return await self._answered(request, "metrics", forget)
 
-    async def _answered(self, request: Request, signal: str, handle: Callable[[bytes, str], Any]) -> Response:
+    async def _answered(self, request: Request, signal: str, handle: Callable[[bytes, str, Access], Any]) -> Response:
         started = perf_counter()
         content_type = request.headers.get("content-type", "")
         media = otlp_answers.media_type(content_type)
         headers: dict[str, str] = {}
         try:
-            code, message = 200, await handle(await self._body(request, content_type), content_type)
+            access = await self._authority.access(request.headers.get("authorization"))
+            access.need("ingest")  # before the body is read: strangers cost no memory
+            code, message = 200, await handle(await self._body(request, content_type), content_type, access)
         except AgentDogError as error:
             code = otlp_answers.http_status(error)
             retry_s = otlp_answers.retry_seconds() if otlp_answers.is_transient(error) else None
             if retry_s is not None:
                 headers["Retry-After"] = str(retry_s)
+            if code == HTTPStatus.UNAUTHORIZED:
+                headers["WWW-Authenticate"] = "Bearer"
             message = otlp_answers.error_status(error, retry_s)
             _log.log(logging.WARNING if retry_s else logging.INFO, "%s refused with %d: %s", signal, code, error)
         except ClientDisconnect:

@@ -7,16 +7,19 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
+import grpc
 import uvicorn
 from fastapi import FastAPI
 
 from agentdog.guards import Guard
 from agentdog.service import app, ports, receiver_grpc, receiver_http
+from agentdog.service.auth import Authority, check_exposure, is_loopback
 from agentdog.service.inline import Checker
 from agentdog.service.intake import Intake
 from agentdog.service.metrics import Metrics
-from agentdog.service.settings import Settings
+from agentdog.service.settings import Settings, TlsSettings
 from agentdog.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -42,13 +45,24 @@ async def serve(
     metrics = Metrics()
     intake = Intake(store, settings.project)
     limit = settings.limits.body_bytes
+    authority = Authority(store, required=settings.auth.mode == "on", static=settings.auth.admin_token)
+    check_exposure(settings, ("otlp_grpc", "otlp_http", "api"))
+    application = app.build_app(
+        store,
+        guard,
+        metrics,
+        authority,
+        checker,
+        local_only=is_loopback(settings.api.host),
+        prices=settings.judge,
+    )
     async with AsyncExitStack() as stack:
         otlp_socket = stack.enter_context(ports.bind(settings.otlp_http, "otlp_http"))
         api_socket = stack.enter_context(ports.bind(settings.api, "api"))
-        await stack.enter_async_context(_grpc(settings, intake, metrics))
+        await stack.enter_async_context(_grpc(settings, intake, metrics, authority))
         servers = [
-            (_http(receiver_http.build_app(intake, metrics, limit)), otlp_socket),
-            (_http(app.build_app(store, guard, metrics, checker, prices=settings.judge)), api_socket),
+            (_http(receiver_http.build_app(intake, metrics, limit, authority), settings), otlp_socket),
+            (_http(application, settings), api_socket),
         ]
         _log.info(
             "OTLP/HTTP on %s, OTLP/gRPC on %s, API on %s",
@@ -68,7 +82,7 @@ async def _run(servers: list[tuple[_Server, socket.socket]], stop: asyncio.Event
             server.should_exit = True
 
 
-def _http(application: FastAPI) -> _Server:
+def _http(application: FastAPI, settings: Settings) -> _Server:
     config = uvicorn.Config(
         application,
         loop="none",
@@ -79,17 +93,21 @@ def _http(application: FastAPI) -> _Server:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        ssl_certfile=settings.tls.cert,
+        ssl_keyfile=settings.tls.key,
     )
     return _Server(config)
 
 
 @asynccontextmanager
-async def _grpc(settings: Settings, intake: Intake, metrics: Metrics) -> AsyncIterator[None]:
-    server = receiver_grpc.build_server(intake, metrics, settings.limits.body_bytes)
+async def _grpc(settings: Settings, intake: Intake, metrics: Metrics, authority: Authority) -> AsyncIterator[None]:
+    server = receiver_grpc.build_server(intake, metrics, settings.limits.body_bytes, authority)
     listen = settings.otlp_grpc
     try:
-        server.add_insecure_port(
-            f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
+        _add_port(
+            server,
+            settings.tls,
+            f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}",
         )
     except RuntimeError as error:
         raise ports.in_use(listen, "otlp_grpc", "in use") from error
@@ -98,3 +116,11 @@ async def _grpc(settings: Settings, intake: Intake, metrics: Metrics) -> AsyncIt
         yield
     finally:
         await server.stop(_GRACE_S)
+
+
+def _add_port(server: Any, tls: TlsSettings, address: str) -> None:  # noqa: ANN401 - grpc carries no types
+    if tls.cert is None or tls.key is None:
+        server.add_insecure_port(address)
+        return
+    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    server.add_secure_port(address, grpc.ssl_server_credentials([pair]))

@@ -26,7 +26,7 @@ from agentdog.spans import IDLE_NS
 PREFIX = "AGENTDOG_"
 _CONFIG = PREFIX + "CONFIG"
 #: Not settings: which file holds them, the key that no table may show, what ``agentdog ui`` tells the dashboard.
-_READ_ELSEWHERE = {_CONFIG, KEY_VARIABLE, PREFIX + "API_URL", PREFIX + "TRACE_LINKS"}
+_READ_ELSEWHERE = {_CONFIG, KEY_VARIABLE, PREFIX + "API_URL", PREFIX + "TRACE_LINKS", PREFIX + "TOKEN"}
 _LOOPBACK = "127.0.0.1"
 _MEBI = 1 << 20
 
@@ -165,6 +165,26 @@ class WorkerSettings(_Part):
     lease_s: float = Field(default=15.0, gt=0, description="silence after which a worker's claims are taken over")
 
 
+class AuthSettings(_Part):
+    """Who may do what."""
+
+    mode: Literal["off", "on"] = Field(default="off", description="on: every request needs a token")
+    allow_open: bool = Field(
+        default=False, description="listen beyond loopback with authentication off: something in front authenticates"
+    )
+    admin_token: str | None = Field(
+        default=None, repr=False, min_length=16, description="a token that may do all, beside those of the store"
+    )
+
+
+class TlsSettings(_Part):
+    """Encryption of every port; off without a certificate."""
+
+    cert: Path | None = Field(default=None, description="certificate chain of the listeners, PEM")
+    key: Path | None = Field(default=None, description="private key of the certificate, PEM")
+    ca: Path | None = Field(default=None, description="certificate authority that our own clients trust, PEM")
+
+
 class Limits(_Part):
     """What one request may cost."""
 
@@ -203,30 +223,36 @@ class Settings(BaseSettings):
     judge: JudgeSettings = JudgeSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: Limits = Limits()
+    auth: AuthSettings = AuthSettings()
+    tls: TlsSettings = TlsSettings()
     otlp_grpc: GrpcListen = GrpcListen()
     otlp_http: HttpListen = HttpListen()
     api: ApiListen = ApiListen()
     ui: UiListen = UiListen()
 
     @property
+    def _scheme(self) -> str:
+        return "https" if self.tls.cert is not None else "http"
+
+    @property
     def api_url(self) -> str:
         """Base address of the API as a local client reaches it."""
-        return f"http://{reachable(self.api.host)}:{self.api.port}"
+        return f"{self._scheme}://{reachable(self.api.host)}:{self.api.port}"
 
     @property
     def ui_url(self) -> str:
         """Address of the dashboard."""
-        return f"http://{reachable(self.ui.host)}:{self.ui.port}"
+        return f"{self._scheme}://{reachable(self.ui.host)}:{self.ui.port}"
 
     @property
     def otlp_endpoint(self) -> str:
         """What ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set to for OTLP/HTTP."""
-        return f"http://{reachable(self.otlp_http.host)}:{self.otlp_http.port}"
+        return f"{self._scheme}://{reachable(self.otlp_http.host)}:{self.otlp_http.port}"
 
     @property
     def otlp_grpc_endpoint(self) -> str:
         """What ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set to for OTLP/gRPC."""
-        return f"http://{reachable(self.otlp_grpc.host)}:{self.otlp_grpc.port}"
+        return f"{self._scheme}://{reachable(self.otlp_grpc.host)}:{self.otlp_grpc.port}"
 
     @classmethod
     def settings_customise_sources(

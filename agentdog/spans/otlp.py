@@ -6,7 +6,7 @@ case, 64-bit integers strings or numbers, enums integers, unknown fields ignored
 the hex ids as base64.
 
 Errors: a body that cannot be read raises `DecodeError`; a span or record that breaks the data model becomes a
-`Rejection` whose reason names the field, and its neighbours are kept.
+`Rejection` whose reason names the field, and its neighbours are kept; so does one that alone cannot be read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import msgspec
 from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from agentdog.base.errors import DecodeError
-from agentdog.spans import otlp_json, otlp_protobuf
+from agentdog.spans import otlp_json, otlp_protobuf, otlp_salvage
 from agentdog.spans.records import Decoded
 
 PROTOBUF = "application/x-protobuf"
@@ -41,24 +43,14 @@ def decode_traces(body: bytes, content_type: str) -> Decoded:
     """
     if _encoding(content_type) == JSON:
         return _guarded(lambda: otlp_json.traces(body))
-    return _guarded(lambda: otlp_protobuf.traces(_parse(ExportTraceServiceRequest, body)))
+    return _guarded(lambda: _read(ExportTraceServiceRequest, SpanMessage, otlp_protobuf.traces, body))
 
 
 def decode_logs(body: bytes, content_type: str) -> Decoded:
     """Reads an ``ExportLogsServiceRequest``; as `decode_traces`."""
     if _encoding(content_type) == JSON:
         return _guarded(lambda: otlp_json.logs(body))
-    return _guarded(lambda: otlp_protobuf.logs(_parse(ExportLogsServiceRequest, body)))
-
-
-def decode_traces_message(request: Any) -> Decoded:  # noqa: ANN401 - a protobuf message
-    """Reads an ``ExportTraceServiceRequest`` that gRPC has parsed; raises `DecodeError` when it nests too deep."""
-    return _guarded(lambda: otlp_protobuf.traces(request))
-
-
-def decode_logs_message(request: Any) -> Decoded:  # noqa: ANN401 - a protobuf message
-    """Reads an ``ExportLogsServiceRequest`` that gRPC has parsed; raises `DecodeError` when it nests too deep."""
-    return _guarded(lambda: otlp_protobuf.logs(request))
+    return _guarded(lambda: _read(ExportLogsServiceRequest, LogRecord, otlp_protobuf.logs, body))
 
 
 def _encoding(content_type: str) -> str:
@@ -68,8 +60,14 @@ def _encoding(content_type: str) -> str:
     raise DecodeError(f"Content-Type {media_type or '(none)'!r} is not OTLP: send {PROTOBUF} or {JSON}")
 
 
-def _parse(kind: Any, body: bytes) -> Any:  # noqa: ANN401 - protobuf classes carry no types
-    return kind.FromString(body)
+def _read(kind: Any, leaf: Any, walk: Any, body: bytes) -> Decoded:  # noqa: ANN401 - protobuf classes carry no types
+    try:
+        request = kind.FromString(body)
+    except ProtobufError:
+        rest, refused = otlp_salvage.without_broken(body, leaf)
+        read = cast(Decoded, walk(kind.FromString(rest)))
+        return msgspec.structs.replace(read, rejected=read.rejected + refused)
+    return cast(Decoded, walk(request))
 
 
 def _guarded(read: Any) -> Decoded:  # noqa: ANN401

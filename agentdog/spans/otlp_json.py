@@ -82,7 +82,7 @@ class _Span(msgspec.Struct, rename="camel"):
 
 class _ScopeSpans(msgspec.Struct):
     scope: _Scope | None = None
-    spans: list[_Span] | None = None
+    spans: list[msgspec.Raw] | None = None  # read one by one: one that is wrong must not cost its neighbours
 
 
 class _ResourceSpans(msgspec.Struct, rename="camel"):
@@ -108,7 +108,7 @@ class _LogRecord(msgspec.Struct, rename="camel"):
 
 class _ScopeLogs(msgspec.Struct, rename="camel"):
     scope: _Scope | None = None
-    log_records: list[_LogRecord] | None = None
+    log_records: list[msgspec.Raw] | None = None
 
 
 class _ResourceLogs(msgspec.Struct, rename="camel"):
@@ -122,6 +122,10 @@ class _Logs(msgspec.Struct, rename="camel"):
 
 _traces = msgspec.json.Decoder(_Traces)
 _logs = msgspec.json.Decoder(_Logs)
+_one_span = msgspec.json.Decoder(_Span)
+_one_log = msgspec.json.Decoder(_LogRecord)
+#: What reading one span or record may raise: it is refused, its neighbours are kept.
+_WRONG = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _NO_SCOPE = _Scope()
 _NO_STATUS = _Status()
 
@@ -134,8 +138,12 @@ def traces(body: bytes) -> Decoded:
         resource = _attributes(group.resource.attributes if group.resource else None)
         for scoped in group.scope_spans or ():
             scope = scoped.scope or _NO_SCOPE
-            for message in scoped.spans or ():
-                span = _span(message, resource, scope)
+            for raw in scoped.spans or ():
+                try:
+                    span = _span(_one_span.decode(raw), resource, scope)
+                except _WRONG as error:
+                    rejected.append(_refused(raw, error))
+                    continue
                 fault = span_fault(span)
                 if fault is None:
                     spans.append(span)
@@ -152,23 +160,42 @@ def logs(body: bytes) -> Decoded:
         resource = _attributes(group.resource.attributes if group.resource else None)
         for scoped in group.scope_logs or ():
             scope = scoped.scope or _NO_SCOPE
-            for message in scoped.log_records or ():
-                made = make_log(
-                    context=log_trace((message.trace_id or "").lower(), (message.span_id or "").lower()),
-                    name=message.event_name or "",
-                    time_ns=_nanos(message.time_unix_nano) or _nanos(message.observed_time_unix_nano),
-                    severity=message.severity_number or 0,
-                    body=_value(message.body),
-                    attributes=_attributes(message.attributes),
-                    dropped=_nanos(message.dropped_attributes_count),
-                    scope=(scope.name or "", scope.version or ""),
-                    resource=resource,
-                )
+            for raw in scoped.log_records or ():
+                try:
+                    made = _log(_one_log.decode(raw), resource, scope)
+                except _WRONG as error:
+                    rejected.append(_refused(raw, error))
+                    continue
                 if isinstance(made, Log):
                     records.append(made)
                 else:
                     rejected.append(made)
     return Decoded(records=tuple(records), rejected=tuple(rejected))
+
+
+def _log(message: _LogRecord, resource: dict[str, Any], scope: _Scope) -> Log | Rejection:
+    return make_log(
+        context=log_trace((message.trace_id or "").lower(), (message.span_id or "").lower()),
+        name=message.event_name or "",
+        time_ns=_nanos(message.time_unix_nano) or _nanos(message.observed_time_unix_nano),
+        severity=message.severity_number or 0,
+        body=_value(message.body),
+        attributes=_attributes(message.attributes),
+        dropped=_nanos(message.dropped_attributes_count),
+        scope=(scope.name or "", scope.version or ""),
+        resource=resource,
+    )
+
+
+def _refused(raw: msgspec.Raw, error: Exception) -> Rejection:
+    """Names what could not be read, as far as its ids can be."""
+    try:
+        ids = msgspec.json.decode(raw, type=dict[str, Any])
+    except _WRONG:
+        ids = {}
+    shown = ":".join(str(ids.get(name, ""))[:64].lower() for name in ("traceId", "spanId"))
+    reason = "values nested too deep" if isinstance(error, RecursionError) else str(error)
+    return Rejection(id=shown, reason=f"not readable as OTLP JSON: {reason}")
 
 
 def _span(message: _Span, resource: dict[str, Any], scope: _Scope) -> Span:

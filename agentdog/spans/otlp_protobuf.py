@@ -83,9 +83,12 @@ def _attributes(pairs: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return per kind of value
+    text = value.string_value  # most values are texts, and this asks once
+    if text:
+        return text
     kind = value.WhichOneof("value")
     if kind == "string_value":
-        return value.string_value
+        return ""
     if kind == "int_value":
         return value.int_value
     if kind == "bool_value":

@@ -5,6 +5,7 @@ Invariant: what is read is what was written, the order of keys included: argumen
 
 from __future__ import annotations
 
+import threading
 from typing import TypeVar
 
 import msgspec
@@ -21,10 +22,25 @@ _encode = msgspec.json.Encoder().encode
 _stable = msgspec.json.Encoder(order="deterministic").encode
 
 
+class _PerThread(threading.local):
+    """A compressor costs more to make than to use, and may be used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _PerThread()
+
+
 def pack(value: msgspec.Struct) -> bytes:
     """Encodes a struct."""
-    raw = _encode(value)
-    return raw if len(raw) < _WORTH_COMPRESSING else zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+    return squeeze(_encode(value))
+
+
+def squeeze(raw: bytes) -> bytes:
+    """Compresses a struct's JSON where that pays."""
+    return raw if len(raw) < _WORTH_COMPRESSING else _zstd.compress(raw)
 
 
 def identity(value: msgspec.Struct) -> bytes:
@@ -39,4 +55,4 @@ def unpack(raw: bytes, kind: type[T]) -> T:
 
 def inflate(raw: bytes) -> bytes:
     """Returns the JSON that `pack` compressed, or left as it was."""
-    return raw if raw[0] == _JSON_OBJECT else zstandard.ZstdDecompressor().decompress(raw)
+    return raw if raw[0] == _JSON_OBJECT else _zstd.decompress(raw)

@@ -5,7 +5,7 @@ Invariant of the ingest side: ``received = stored + duplicate + rejected + pendi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from agentdog.guards import Outcome, Verdict
 from agentdog.review import Review, Reviewed, Suppression
 from agentdog.spans.records import Decoded, Record
 from agentdog.store.keys import Lane
+from agentdog.store.tokens import AuditEntry, Role, Token
 from agentdog.trajectory import Trajectory
 
 DisplayVerdict = Literal["safe", "unsafe", "not_evaluated", "pending"]
@@ -66,12 +67,22 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A unit given up after `attempts` tries: the last error, and when (RFC 3339)."""
+    """A unit given up after `attempts` tries: the last error, and when (RFC 3339); `id` is good for `Store.replay`."""
 
+    id: str = ""
     project: str
     unit: str
     attempts: int
     error: str
+    time: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A span or record that was refused: which (``traceid:spanid`` as far as known), why, and when (RFC 3339)."""
+
+    project: str
+    id: str
+    reason: str
     time: str
 
 
@@ -205,6 +216,14 @@ class Store(Protocol):
         """Returns the units given up, newest first."""
         ...
 
+    async def replay(self, letters: Sequence[DeadLetter]) -> int:
+        """Queues dead letters again as if they were new; returns how many were still there."""
+        ...
+
+    async def refusals(self, projects: Sequence[str], limit: int = 100) -> Sequence[Refusal]:
+        """Returns these projects' refused records that are still listed, newest first."""
+        ...
+
     async def depth(self, lane: Lane | None = None) -> int:
         """Returns how much waits or is being worked on, in one lane or in both."""
         ...
@@ -296,25 +315,35 @@ class Store(Protocol):
         """Stores verdicts by their prefix keys, so that the same question is never asked twice."""
         ...
 
-    async def list(self, query: Query) -> Page:
-        """Lists trajectories, in order of their start."""
+    async def list(self, query: Query, within: Collection[str] | None = None) -> Page:
+        """Lists trajectories, in order of their start; `within` are the projects that may be seen (None: all)."""
         ...
 
-    async def names(self, project: str | None = None) -> Mapping[str, Mapping[str, int]]:
+    async def names(
+        self, project: str | None = None, within: Collection[str] | None = None
+    ) -> Mapping[str, Mapping[str, int]]:
         """Returns how many runs have each ``agent`` and each ``tool``, the most frequent first."""
         ...
 
     async def tally(
-        self, project: str | None, facets: Sequence[str], spans: Sequence[tuple[int | str, int | str]]
+        self,
+        project: str | None,
+        facets: Sequence[str],
+        spans: Sequence[tuple[int | str, int | str]],
+        within: Collection[str] | None = None,
     ) -> Mapping[str, Sequence[int]]:
         """Counts runs per facet in each span of time, low to high in µs, both included."""
         ...
 
-    async def get(self, any_id: str, project: str | None = None) -> Stored | None:
+    async def get(
+        self, any_id: str, project: str | None = None, within: Collection[str] | None = None
+    ) -> Stored | None:
         """Finds a trajectory by its id, an alias, or any trace, span, session or tool-call id in it."""
         ...
 
-    async def search(self, words: str, *, project: str | None = None, limit: int = 20) -> tuple[Sequence[Stored], int]:
+    async def search(
+        self, words: str, *, project: str | None = None, limit: int = 20, within: Collection[str] | None = None
+    ) -> tuple[Sequence[Stored], int]:
         """Finds trajectories whose user texts, title and evidence hold all these words, newest first; and how many may.
 
         The last word may be the beginning of one. What is returned does hold them; the count is an upper bound.
@@ -367,6 +396,32 @@ class Store(Protocol):
 
     async def ping(self) -> Mapping[str, str | int | bool]:
         """Asks the server for version, persistence, memory and policy, for readiness and ``doctor``."""
+        ...
+
+    async def tokens(self) -> Mapping[str, Token]:
+        """Returns every bearer token by its id."""
+        ...
+
+    async def token(self, identity: str) -> Token | None:
+        """Returns one bearer token by its id."""
+        ...
+
+    async def add_token(
+        self, name: str, role: Role, projects: Sequence[str] = (), expires: str | None = None
+    ) -> tuple[Token, str]:
+        """Makes a token; returns it with its text, which is kept nowhere."""
+        ...
+
+    async def revoke_token(self, identity: str) -> bool:
+        """Removes a token; False when there is none of that id."""
+        ...
+
+    async def record_access(self, entry: AuditEntry) -> None:
+        """Appends to the audit log; the time is the store's."""
+        ...
+
+    async def audit_log(self, limit: int = 100) -> Sequence[AuditEntry]:
+        """Returns the audit log's newest entries."""
         ...
 
     async def close(self) -> None:

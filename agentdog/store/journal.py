@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
-from agentdog.store import keys, scripts
+from agentdog.store import keys, refusals, scripts
 from agentdog.store.codec import pack
 from agentdog.store.contract import Receipt
 from agentdog.store.deltas import refers_to
@@ -59,8 +59,7 @@ class Journal:
             for start in range(0, len(records), _CHUNK):
                 appends.append(self._append(project, unit, records[start : start + _CHUNK]))
         if batch.rejected:
-            counter = keys.count(keys.partition(project), project)
-            before.append(scripts.REJECT.call([counter], len(batch.rejected)))
+            before.append(refusals.command(project, batch.rejected))
         answers = await self._link.many(before + appends) if units or batch.rejected else []
         stored = sum(answers[len(before) :])
         return Receipt(stored=stored, duplicate=len(batch.records) - stored, rejected=len(batch.rejected))

@@ -11,6 +11,7 @@ key (``ad:{pNN}:…``)                      what
 ``join:PROJECT``                          hash: join key → the units that share it, eight bytes each (by join key)
 ``units:PROJECT``                         hash: a unit's eight bytes → its name
 ``count:PROJECT``                         hash: received, stored, duplicate, rejected of this partition
+``refused:PROJECT``                       stream: the newest refused records, and why (partition of the project)
 ``work``, ``dirty``, ``dead``             stream of changed units; units waiting in it; units given up
 ``judge``, ``judge-dirty``, …             the same for changed trajectories that wait to be judged
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
@@ -26,6 +27,7 @@ key (``ad:{pNN}:…``)                      what
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
 ``lease:PROJECT:GUARD:KEY``               who is asking for it just now
 ``feed``, ``due``, ``projects``           partition 0: event stream, what to look at again, names of projects
+``tokens``, ``audit``                     partition 0: bearer tokens (hashed), who read or reviewed what
 ``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
 ========================================  ====================================================================
 """
@@ -54,6 +56,8 @@ FEED = "ad:{p00}:feed"
 PROJECTS = "ad:{p00}:projects"
 FIGURES = "ad:{p00}:figures"
 TUNINGS = "ad:{p00}:tunings"
+TOKENS = "ad:{p00}:tokens"
+AUDIT = "ad:{p00}:audit"
 
 
 def partition(*parts: str) -> int:
@@ -94,6 +98,11 @@ def units(project: str, field: bytes) -> str:
 def count(number: int, project: str) -> str:
     """Hash of one partition's counters of a project."""
     return key(number, "count", project)
+
+
+def refused(project: str) -> str:
+    """Stream of a project's refused records."""
+    return key(partition(project), "refused", project)
 
 
 def work(number: int, lane: Lane = "weave") -> str:

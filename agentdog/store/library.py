@@ -243,9 +243,8 @@ class Library:
             if await self._link.run(scripts.SAVE_OVERLAY, [name], judged or b"", fresh):
                 return
 
-    async def get(self, any_id: str, project: str | None) -> Stored | None:
-        """Finds a trajectory by any of its ids, in one project or in all."""
-        where = [project] if project is not None else await projects(self._link)
+    async def get(self, any_id: str, where: Sequence[str]) -> Stored | None:
+        """Finds a trajectory by any of its ids, in some projects."""
         for name, owner in (await self._owners.find(where, any_id)).items():
             found = await self._read(name, owner)
             if found is not None:
@@ -257,10 +256,10 @@ class Library:
                     return found
         return None
 
-    async def search(self, words: str, project: str | None, limit: int) -> tuple[Sequence[Stored], int]:
+    async def search(self, words: str, where: Sequence[str], limit: int) -> tuple[Sequence[Stored], int]:
         """Finds trajectories by words: who holds them newest first, and how many may in all."""
         places: list[tuple[int, str, str]] = []
-        for name in [project] if project is not None else await projects(self._link):
+        for name in where:
             listed = await self._listing.newest_first(name, await self._words.find(name, words))
             places += [(score, name, found) for score, found in listed]
         wanted = list(dict.fromkeys(words_of(words)))

@@ -102,8 +102,19 @@ class Queue:
         answers = await self._link.many(
             [("XREVRANGE", keys.dead(n, self._lane), "+", "-", "COUNT", limit) for n in _ALL]
         )
-        entries = sorted((entry for answer in answers for entry in answer), key=lambda e: _order(e[0]), reverse=True)
-        return tuple(_dead(entry) for entry in entries[:limit])
+        found = [(number, entry) for number, answer in zip(_ALL, answers, strict=True) for entry in answer]
+        found.sort(key=lambda each: _order(each[1][0]), reverse=True)
+        return tuple(_dead(f"{self._lane}/{number}", entry) for number, entry in found[:limit])
+
+    async def replay(self, letters: Sequence[DeadLetter]) -> int:
+        """Queues dead letters of this lane again; returns how many were still there."""
+        commands = []
+        for letter in letters:
+            _, partition, entry = letter.id.split("/")
+            number = int(partition)
+            names = [keys.work(number, self._lane), keys.dead(number, self._lane), keys.dirty(number, self._lane)]
+            commands.append(scripts.REPLAY.call(names, entry, letter.project, letter.unit))
+        return sum(await self._link.many(commands))
 
     async def depth(self) -> int:
         """Returns how many units wait or are being worked on."""
@@ -224,10 +235,11 @@ def _arrived(entry: bytes, fields: Sequence[bytes]) -> int:
     return (said or int(entry.partition(b"-")[0])) * 1_000_000
 
 
-def _dead(entry: Sequence[Any]) -> DeadLetter:
+def _dead(place: str, entry: Sequence[Any]) -> DeadLetter:
     values = _fields(entry[1])
     milliseconds = int(entry[0].partition(b"-")[0])
     return DeadLetter(
+        id=f"{place}/{entry[0].decode()}",
         project=values["project"],
         unit=values["unit"],
         attempts=int(values["attempts"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
@@ -12,7 +12,7 @@ from agentdog.guards import Verdict
 from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
-from agentdog.store import accounting, server_info
+from agentdog.store import accounting, refusals, server_info
 from agentdog.store.contract import (
     Assignment,
     DeadLetter,
@@ -20,6 +20,7 @@ from agentdog.store.contract import (
     Page,
     Query,
     Receipt,
+    Refusal,
     Stored,
     Version,
     Waiting,
@@ -34,6 +35,7 @@ from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.queue import Queue
 from agentdog.store.tally import Tally
+from agentdog.store.tokens import AuditEntry, AuditLog, Role, Token, Tokens
 from agentdog.store.verdicts import VerdictCache
 from agentdog.trajectory import Trajectory
 
@@ -71,6 +73,8 @@ class RedisStore:
         self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._figures = Figures(link)
+        self._tokens = Tokens(link, clock)
+        self._audit = AuditLog(link, clock)
 
     async def append(self, project: str, batch: Decoded) -> Receipt:
         """See `Journal.append`."""
@@ -102,6 +106,17 @@ class RedisStore:
         """See `Queue.dead_letters`; those of both lanes."""
         found = [letter for queue in self._queues.values() for letter in await queue.dead_letters(limit)]
         return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
+
+    async def replay(self, letters: Sequence[DeadLetter]) -> int:
+        """See `Queue.replay`."""
+        count = 0
+        for lane, queue in self._queues.items():
+            count += await queue.replay([each for each in letters if each.id.startswith(f"{lane}/")])
+        return count
+
+    async def refusals(self, projects: Sequence[str], limit: int = 100) -> Sequence[Refusal]:
+        """See `refusals.newest`."""
+        return await refusals.newest(self._link, projects, limit)
 
     async def depth(self, lane: Lane | None = None) -> int:
         """See `Queue.depth`; of both lanes where none is named."""
@@ -188,31 +203,42 @@ class RedisStore:
         """See `VerdictCache.write`."""
         await self._verdicts.write(project, guard, verdicts)
 
-    async def list(self, query: Query) -> Page:
+    async def list(self, query: Query, within: Collection[str] | None = None) -> Page:
         """See `Listing.page`."""
-        where = [query.project] if query.project is not None else await accounting.projects(self._link)
+        where = await self._where(query.project, within)
         return await self._listing.page(query, where)
 
-    async def names(self, project: str | None = None) -> Mapping[str, Mapping[str, int]]:
+    async def names(
+        self, project: str | None = None, within: Collection[str] | None = None
+    ) -> Mapping[str, Mapping[str, int]]:
         """See `Tally.names`."""
-        return await self._tally.names(await self._where(project))
+        return await self._tally.names(await self._where(project, within))
 
     async def tally(
-        self, project: str | None, facets: Sequence[str], spans: Sequence[tuple[int | str, int | str]]
+        self,
+        project: str | None,
+        facets: Sequence[str],
+        spans: Sequence[tuple[int | str, int | str]],
+        within: Collection[str] | None = None,
     ) -> Mapping[str, Sequence[int]]:
         """See `Tally.count`."""
-        return await self._tally.count(await self._where(project), facets, spans)
+        return await self._tally.count(await self._where(project, within), facets, spans)
 
-    async def _where(self, project: str | None) -> Sequence[str]:
-        return [project] if project is not None else await accounting.projects(self._link)
-
-    async def get(self, any_id: str, project: str | None = None) -> Stored | None:
+    async def get(
+        self, any_id: str, project: str | None = None, within: Collection[str] | None = None
+    ) -> Stored | None:
         """See `Library.get`."""
-        return await self._library.get(any_id, project)
+        return await self._library.get(any_id, await self._where(project, within))
 
-    async def search(self, words: str, *, project: str | None = None, limit: int = 20) -> tuple[Sequence[Stored], int]:
+    async def _where(self, project: str | None, within: Collection[str] | None) -> Sequence[str]:
+        where = [project] if project is not None else await accounting.projects(self._link)
+        return where if within is None else [each for each in where if each in within]
+
+    async def search(
+        self, words: str, *, project: str | None = None, limit: int = 20, within: Collection[str] | None = None
+    ) -> tuple[Sequence[Stored], int]:
         """See `Library.search`."""
-        return await self._library.search(words, project, limit)
+        return await self._library.search(words, await self._where(project, within), limit)
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """See `Library.versions`."""
@@ -261,6 +287,32 @@ class RedisStore:
     async def ping(self) -> Mapping[str, str | int | bool]:
         """See `server_info.ping`."""
         return await server_info.ping(self._link)
+
+    async def tokens(self) -> Mapping[str, Token]:
+        """See `Tokens.all`."""
+        return await self._tokens.all()
+
+    async def token(self, identity: str) -> Token | None:
+        """See `Tokens.one`."""
+        return await self._tokens.one(identity)
+
+    async def add_token(
+        self, name: str, role: Role, projects: Sequence[str] = (), expires: str | None = None
+    ) -> tuple[Token, str]:
+        """See `Tokens.add`."""
+        return await self._tokens.add(name, role, projects, expires)
+
+    async def revoke_token(self, identity: str) -> bool:
+        """See `Tokens.revoke`."""
+        return await self._tokens.revoke(identity)
+
+    async def record_access(self, entry: AuditEntry) -> None:
+        """See `AuditLog.record`."""
+        await self._audit.record(entry)
+
+    async def audit_log(self, limit: int = 100) -> Sequence[AuditEntry]:
+        """See `AuditLog.newest`."""
+        return await self._audit.newest(limit)
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -69,8 +69,11 @@ redis.call('SET', KEYS[1], (redis.call('GET', KEYS[1]) or '') .. ARGV[1])
 return 1
 """)
 
-#: Counts refused records. KEYS count; ARGV number.
+#: Counts refused records and lists some of them. KEYS count, refused; ARGV number, most kept, (id, reason)…
 REJECT = Script("""
+for i = 3, #ARGV, 2 do
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[i], 'reason', ARGV[i + 1])
+end
 redis.call('HINCRBY', KEYS[1], 'received', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[1])
 """)
@@ -105,6 +108,15 @@ end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 return given_up
+""")
+
+#: Queues a unit given up anew. KEYS work, dead, dirty; ARGV entry, project, unit. Returns 1 when it was there.
+REPLAY = Script("""
+if redis.call('XDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
+if redis.call('SADD', KEYS[3], ARGV[2] .. '\\n' .. ARGV[3]) == 1 then
+  redis.call('XADD', KEYS[1], '*', 'project', ARGV[2], 'unit', ARGV[3])
+end
+return 1
 """)
 
 #: Saves a version of a trajectory unless it is there, or a later one is. A version woven from fewer records is older:

@@ -16,6 +16,8 @@ from dashboard.source import URL_VARIABLE
 from dashboard.views import trajectories
 from tests.support import runs
 from tests.support.live_api import app_over, fill, serving, serving_store
+from tests.support.serving import serving as sidecar
+from tests.support.serving import settings_for
 from tests.support.stores import running_server, store_at
 
 TIMEOUT_S = 30.0
@@ -246,3 +248,21 @@ def test_pages_go_forth_and_back_and_a_filter_begins_anew(monkeypatch: pytest.Mo
     done(test.button[1].click().run())
     done(test.selectbox(key="verdict").set_value("safe").run())
     assert titles(drawn(test, "rows")[0]["rows"]) == ["run-benign"]
+
+
+def test_a_visitor_is_asked_for_a_token_where_the_api_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch, ports: list[int]
+) -> None:
+    monkeypatch.delenv("AGENTDOG_TOKEN", raising=False)
+    auth = {"mode": "on", "admin_token": "a-long-administrators-token"}
+    with running_server() as server, sidecar(settings_for(server.url, ports, auth=auth)) as settings:
+        monkeypatch.setenv(URL_VARIABLE, settings.api_url)
+        fill(server.url, runs.benign())
+        test = page()
+        assert [each.value for each in test.header] == ["This sidecar asks who you are"]
+        test.text_input[0].set_value("agd_wrong")
+        test.button[0].click().run()
+        assert [each.value for each in test.error] == ["That token is not known here."]
+        test.text_input[0].set_value("a-long-administrators-token")
+        done(test.button[0].click().run())
+        assert len(drawn(test, "rows")) == 1

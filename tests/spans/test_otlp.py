@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentdog.base.errors import DecodeError
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_logs_message, decode_traces, decode_traces_message
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
 from agentdog.spans.records import Log, Span
 from tests.spans.compare import CAPTURES
 
@@ -63,9 +62,8 @@ def test_bytes_are_base64_in_protobuf_too() -> None:
     span = request.resource_spans.add().scope_spans.add().spans.add()
     span.trace_id, span.span_id, span.start_time_unix_nano = b"t" * 16, b"s" * 8, 1
     span.attributes.add(key="k").value.bytes_value = b"\x01\x02"
-    (record,) = decode_traces_message(request).records
+    (record,) = decode_traces(request.SerializeToString(), f"{PROTOBUF}; charset=utf-8").records
     assert record.attributes == {"k": b64encode(b"\x01\x02").decode()}
-    assert decode_traces(request.SerializeToString(), f"{PROTOBUF}; charset=utf-8") == decode_traces_message(request)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +128,7 @@ def test_other_media_types_name_the_remedy() -> None:
 def test_an_empty_request_is_fine() -> None:
     assert decode_traces(b"", PROTOBUF).records == ()
     assert decode_logs(b"{}", JSON).records == ()
-    assert decode_logs_message(ExportLogsServiceRequest()).records == ()
+    assert decode_logs(b"", PROTOBUF).records == ()
 
 
 def test_deep_nesting_is_an_error_of_the_body() -> None:
@@ -141,8 +139,38 @@ def test_deep_nesting_is_an_error_of_the_body() -> None:
     body = (
         span_body(attributes=[]).decode().replace('"attributes": []', f'"attributes": [{{"key":"k","value":{text}}}]')
     )
-    with pytest.raises(DecodeError):
+    with pytest.raises(DecodeError, match="deep"):
         decode_traces(body.encode(), JSON)
+
+
+def test_a_text_that_is_not_utf8_costs_its_span_only() -> None:
+    request = ExportTraceServiceRequest()
+    scoped = request.resource_spans.add().scope_spans.add()
+    for number in range(3):
+        scoped.spans.add(trace_id=b"t" * 16, span_id=bytes([number + 1] * 8), start_time_unix_nano=1, name="name")
+    place = request.SerializeToString().rfind(b"name")
+    body = bytearray(request.SerializeToString())
+    body[place] = 0xFF
+    decoded = decode_traces(bytes(body), PROTOBUF)
+    assert [span.span_id for span in decoded.records if isinstance(span, Span)] == ["01" * 8, "02" * 8]
+    (fault,) = decoded.rejected
+    assert fault.id == f"{(b't' * 16).hex()}:{'03' * 8}"
+    assert "UTF-8" in fault.reason
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"traceId": 5}, {"startTimeUnixNano": "soon"}, {"attributes": {"key": "k"}}, {"kind": "SPAN_KIND_CLIENT"}]
+)
+def test_a_field_of_a_wrong_type_in_json_costs_its_span_only(wrong: dict[str, Any]) -> None:
+    def fields(span_id: str, **more: Any) -> dict[str, Any]:
+        return {"traceId": "AB" * 16, "spanId": span_id * 8, "startTimeUnixNano": 1, **more}
+
+    spans = [fields("01"), fields("02") | wrong, fields("03")]
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+    decoded = decode_traces(body, JSON)
+    assert [span.span_id for span in decoded.records if isinstance(span, Span)] == ["01" * 8, "03" * 8]
+    (fault,) = decoded.rejected
+    assert fault.id.endswith("02" * 8)
 
 
 @settings(max_examples=300, deadline=None)

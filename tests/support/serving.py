@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def settings_for(url: str, ports: list[int], **more: Any) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Settings]:
+def serving(settings: Settings, *, verify: ssl.SSLContext | bool = True) -> Iterator[Settings]:
     """Serves until the block ends; ready when it begins."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -72,8 +73,8 @@ def serving(settings: Settings) -> Iterator[Settings]:
     deadline = time.monotonic() + 20
     while not failed:
         try:
-            httpx.get(f"{settings.api_url}/healthz").raise_for_status()
-            httpx.get(f"{settings.otlp_endpoint}/")
+            httpx.get(f"{settings.api_url}/healthz", verify=verify).raise_for_status()
+            httpx.get(f"{settings.otlp_endpoint}/", verify=verify)
             break
         except httpx.TransportError:
             assert time.monotonic() < deadline

@@ -1,7 +1,7 @@
 """The API: everything a person, a page or a program may ask about runs, without ever touching Redis itself.
 
 Invariants: GET changes nothing; answers are the contract's structs; every error has the one shape of
-`agentdog.service.api.errors`.
+`agentdog.service.api.errors`; what a visitor may do and see is asked of `agentdog.service.api.gate`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import check, exports, operations, patterns, reviews, trajectories, views
+from agentdog.service.api import care, check, exports, operations, patterns, reviews, trajectories, views
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.store.contract import Store
@@ -31,4 +31,5 @@ def build_router(
     router.include_router(patterns.build(store))
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
+    router.include_router(care.build(store))
     return router

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from agentdog.base.errors import AgentDogError, NotFoundError, Overloaded, StoreUnavailable, UsageError
+from agentdog.service.auth import Forbidden, Unauthenticated
 
 #: Seconds after which a client may try again; a restart of the bundled store is over by then as a rule.
 RETRY_AFTER_S = 2
@@ -23,7 +24,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What went wrong.
 
     Attributes:
-        code: for programs: invalid_value, not_found, method_not_allowed, store_unavailable, overloaded, unavailable.
+        code: for programs: invalid_value, unauthenticated, forbidden, not_found, method_not_allowed, store_unavailable,
+            overloaded, unavailable.
         message: one sentence for people.
         field: the parameter that is wrong, where there is one.
         remedy: what mends it; for a value from a closed list, the allowed values.
@@ -60,11 +62,16 @@ def _from_validation(error: RequestValidationError) -> Response:
     return error_response(400, Problem(code="invalid_value", message=f"{field}: {message}", field=field, remedy=remedy))
 
 
-def _from_ours(error: AgentDogError) -> Response:
+def from_ours(error: AgentDogError) -> Response:  # noqa: PLR0911 - one return per kind of error
     """Maps the one exception tree to HTTP, as its docstring says."""
     retry = {"Retry-After": str(RETRY_AFTER_S)}
     if isinstance(error, NotFoundError):
         return error_response(404, Problem(code="not_found", message=str(error)))
+    if isinstance(error, Unauthenticated):
+        problem = Problem(code="unauthenticated", message=str(error), remedy="see docs/operating.md, Tokens")
+        return error_response(401, problem, {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Forbidden):
+        return error_response(403, Problem(code="forbidden", message=str(error)))
     if isinstance(error, UsageError):
         return error_response(400, Problem(code="invalid_value", message=str(error)))
     if isinstance(error, StoreUnavailable):
@@ -88,6 +95,6 @@ class ApiRoute(APIRoute):
             except RequestValidationError as error:
                 return _from_validation(error)
             except AgentDogError as error:
-                return _from_ours(error)
+                return from_ours(error)
 
         return handle

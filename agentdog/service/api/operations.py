@@ -13,7 +13,9 @@ from fastapi import Query as Param
 from agentdog.guards import Guard, GuardInfo, Health
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import TaxonomyFilter
+from agentdog.service.api.gate import Visitor
 from agentdog.service.api.respond import documented, reply
+from agentdog.service.auth import Access, Forbidden
 from agentdog.spans import ScopeStats, content_stats
 from agentdog.store.contract import Store
 from taxonomy import Taxonomy, load
@@ -41,6 +43,10 @@ class GuardStatus(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
 
 
+def _seen(access: Access, counts: Mapping[str, Mapping[str, int]]) -> Mapping[str, Mapping[str, int]]:
+    return {project: counts[project] for project in access.within(counts)}
+
+
 def build(store: Store, guard: Guard) -> APIRouter:
     """Builds the routes over a store and the guard that is asked."""
     router = APIRouter(route_class=ApiRoute, tags=["operations"])
@@ -51,7 +57,8 @@ def build(store: Store, guard: Guard) -> APIRouter:
         response_class=Response,
         responses=documented(Taxonomy, "Every label with its name and definition."),
     )
-    async def taxonomy(filters: Annotated[TaxonomyFilter, Param()]) -> Response:
+    async def taxonomy(access: Visitor, filters: Annotated[TaxonomyFilter, Param()]) -> Response:
+        access.need("read")
         return reply(load(filters.overlay))
 
     @router.get(
@@ -60,8 +67,9 @@ def build(store: Store, guard: Guard) -> APIRouter:
         response_class=Response,
         responses=documented(Counts, "Counts of trajectories by shown verdict."),
     )
-    async def projects() -> Response:
-        return reply(Counts(projects=await store.projects()))
+    async def projects(access: Visitor) -> Response:
+        access.need("read")
+        return reply(Counts(projects=_seen(access, await store.projects())))
 
     @router.get(
         "/accounting",
@@ -69,8 +77,9 @@ def build(store: Store, guard: Guard) -> APIRouter:
         response_class=Response,
         responses=documented(Counts, "Counts of received records by what became of them."),
     )
-    async def accounting() -> Response:
-        return reply(Counts(projects=await store.accounting()))
+    async def accounting(access: Visitor) -> Response:
+        access.need("read")
+        return reply(Counts(projects=_seen(access, await store.accounting())))
 
     @router.get(
         "/scopes",
@@ -78,7 +87,10 @@ def build(store: Store, guard: Guard) -> APIRouter:
         response_class=Response,
         responses=documented(Scopes, f"Counts over a sample of {SAMPLED_UNITS} traces and sessions."),
     )
-    async def scopes() -> Response:
+    async def scopes(access: Visitor) -> Response:
+        access.need("read")
+        if access.projects is not None:
+            raise Forbidden("the sample is of all projects, and this token is not for all of them")
         sample = await store.sample(SAMPLED_UNITS)
         return reply(Scopes(scopes=await asyncio.to_thread(content_stats, sample)))
 
@@ -88,7 +100,8 @@ def build(store: Store, guard: Guard) -> APIRouter:
         response_class=Response,
         responses=documented(GuardStatus, "A guard that does not answer is `ok: false` with what mends it."),
     )
-    async def guard_status() -> Response:
+    async def guard_status(access: Visitor) -> Response:
+        access.need("read")
         return reply(GuardStatus(info=guard.info, health=await guard.health()))
 
     return router

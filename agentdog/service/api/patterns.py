@@ -21,6 +21,7 @@ from agentdog.base.clock import Clock, SystemClock, rfc3339
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Moment, Text
 from agentdog.service.api.respond import documented, reply
+from agentdog.service.auth import current
 from agentdog.store.contract import DisplayVerdict, Query, Store, Summary
 from agentdog.store.rows import facet, micros
 
@@ -117,13 +118,14 @@ def build(store: Store, clock: Clock | None = None) -> APIRouter:
         responses=documented(Names, "What the list may be filtered by."),
     )
     async def names(project: Annotated[Text | None, Param(description="Of this project only.")] = None) -> Response:
-        found = await store.names(project)
+        found = await store.names(_allowed(project), current().projects)
         return reply(Names(agents=found["agent"], tools=found["tool"]))
 
     return router
 
 
 async def _patterns(store: Store, asked: PatternFilter, now_ns: int) -> Patterns:
+    _allowed(asked.project)
     until = asked.until or rfc3339(now_ns)
     since = asked.since or await _oldest(store, asked.project) or until
     low, high = micros(since), micros(until)
@@ -131,9 +133,9 @@ async def _patterns(store: Store, asked: PatternFilter, now_ns: int) -> Patterns
     spans = _cut(low, high, asked.buckets)
     labels = {axis: sorted({label for row in rows if (label := getattr(row, axis))}) for axis in _AXES}
     named = [facet(axis, label) for axis, found in labels.items() for label in found]
-    counted = await store.tally(asked.project, named, spans)
+    counted = await store.tally(asked.project, named, spans, current().projects)
     verdicts = [facet("verdict", verdict) for verdict in get_args(DisplayVerdict)]
-    totals = await store.tally(asked.project, verdicts, [(low, high)])
+    totals = await store.tally(asked.project, verdicts, [(low, high)], current().projects)
     return Patterns(
         since=since,
         until=until,
@@ -148,13 +150,21 @@ async def _patterns(store: Store, asked: PatternFilter, now_ns: int) -> Patterns
     )
 
 
+def _allowed(project: str | None) -> str | None:
+    """Returns the project that is asked for; raises `Forbidden` when the visitor may not see it."""
+    if project is not None:
+        current().need_project(project)
+    return project
+
+
 async def _oldest(store: Store, project: str | None) -> str | None:
-    page = await store.list(Query(project=project, limit=1, order="oldest"))
+    page = await store.list(Query(project=project, limit=1, order="oldest"), current().projects)
     return page.items[0].start_time if page.items else None
 
 
 async def _unsafe(store: Store, asked: PatternFilter, since: str, until: str) -> list[Summary]:
-    page = await store.list(Query(project=asked.project, verdict="unsafe", since=since, until=until, limit=READ))
+    query = Query(project=asked.project, verdict="unsafe", since=since, until=until, limit=READ)
+    page = await store.list(query, current().projects)
     return list(page.items)
 
 
@@ -179,7 +189,7 @@ async def _busy(
     """Sets incidents against all runs of an agent or a tool; the most incidents first."""
     unsafe = Counter(name for each in names for name in set(each) if name)
     top = [name for name, _ in unsafe.most_common(_BUSIEST)]
-    runs = await store.tally(project, [facet(kind, name) for name in top], [span])
+    runs = await store.tally(project, [facet(kind, name) for name in top], [span], current().projects)
     return tuple(Busy(name=name, runs=runs[facet(kind, name)][0], unsafe=unsafe[name]) for name in top)
 
 

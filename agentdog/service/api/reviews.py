@@ -13,8 +13,10 @@ from agentdog.review import Like, Review, Suppression
 from agentdog.review.rows import atbench_row, case, chat_row, gold
 from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
+from agentdog.service.api.gate import note
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.views import Project, needed
+from agentdog.service.auth import OPEN, current
 from agentdog.service.reviewing import Name, Outcome, Reviewing, Said, Suppress
 from agentdog.store.contract import Store, Stored
 
@@ -83,6 +85,7 @@ def build(store: Store) -> APIRouter:
             return reply(Listed(reviews=(await needed(store, trajectory_id, project)).reviews))
         if project is None:
             raise UsageError("project: name one, or give trajectory_id")
+        await _entered("reviews", project)
         runs = await store.reviewed(project, limit=_PAGE, offset=offset)
         found = [review for run in runs for review in await store.reviews(project, run)]
         return reply(Listed(reviews=tuple(found), next=offset + _PAGE if len(runs) == _PAGE else None))
@@ -96,6 +99,7 @@ def build(store: Store) -> APIRouter:
         ] = "atbench",
         offset: Annotated[int, Param(ge=0, description="Runs to skip; the header X-Next-Offset names the next.")] = 0,
     ) -> Response:
+        await _entered("dataset", project)
         runs = await store.reviewed(project, limit=_PAGE, offset=offset)
         stored = [await store.get(run, project) for run in runs]
         lines = [line for each in stored if each is not None and (line := row(each, format)) is not None]
@@ -103,6 +107,18 @@ def build(store: Store) -> APIRouter:
         return Response(b"".join(lines), media_type="application/x-ndjson", headers=headers)
 
     return router
+
+
+async def _entered(action: str, project: str, subject: str | None = None) -> None:
+    """Holds a request to the visitor's projects, and writes it into the audit log; raises `Forbidden`."""
+    current().need_project(project)
+    await note(action, project=project, subject=subject)
+
+
+def _author(said: str) -> str:
+    """Who is known by a token is who he is; else whom the caller names."""
+    access = current()
+    return said if access is OPEN else access.name
 
 
 def row(stored: Stored, kind: str) -> bytes | None:
@@ -130,7 +146,8 @@ def _saying(router: APIRouter, store: Store, desk: Reviewing) -> None:
         except bodies.Refused as refused:
             return refused.response
         stored = await needed(store, said.trajectory_id, said.project)
-        return reply(await desk.say(said, stored))
+        await _entered("review", stored.summary.project, stored.summary.id)
+        return reply(await desk.say(msgspec.structs.replace(said, author=_author(said.author)), stored))
 
     @router.post(
         "/reviews/import",
@@ -144,6 +161,8 @@ def _saying(router: APIRouter, store: Store, desk: Reviewing) -> None:
             given = await bodies.read(request, Exported)
         except bodies.Refused as refused:
             return refused.response
+        for project in {r.project for r in given.reviews} | {s.project for s in given.suppressions}:
+            await _entered("import reviews", project)
         counts = await desk.take(given.reviews, given.suppressions)
         return reply(Imported(**counts))
 
@@ -156,7 +175,10 @@ def _rules(router: APIRouter, store: Store, desk: Reviewing) -> None:
         responses=documented(Rules, "Every rule, expired and revoked ones too."),
     )
     async def rules(project: Project = None) -> Response:
-        return reply(Rules(suppressions=tuple(await store.suppressions(project)), now=desk.now()))
+        if project is not None:
+            current().need_project(project)
+        found = await store.suppressions(project)
+        return reply(Rules(suppressions=tuple(r for r in found if current().may_see(r.project)), now=desk.now()))
 
     @router.post(
         "/suppressions",
@@ -170,7 +192,8 @@ def _rules(router: APIRouter, store: Store, desk: Reviewing) -> None:
             asked = await bodies.read(request, NewRule)
         except bodies.Refused as refused:
             return refused.response
-        return reply(await desk.suppress(asked, asked.like or Like(), asked.project, asked.author))
+        await _entered("suppress", asked.project)
+        return reply(await desk.suppress(asked, asked.like or Like(), asked.project, _author(asked.author)))
 
     @router.delete(
         "/suppressions/{rule_id}",
@@ -179,4 +202,6 @@ def _rules(router: APIRouter, store: Store, desk: Reviewing) -> None:
         responses=documented(Suppression, "What it dismissed stays dismissed until reopened."),
     )
     async def revoke(rule_id: str) -> Response:
+        rule = await desk.rule(rule_id)
+        await _entered("revoke suppression", rule.project, rule_id)
         return reply(await desk.revoke(rule_id))

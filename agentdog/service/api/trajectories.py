@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Response
 from fastapi import Query as Param
 
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import EventFilter, TrajectoryFilter
+from agentdog.service.api.gate import Visitor
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.views import AnyId, Project, needed
 from agentdog.store.contract import FeedPage, Page, Store, Stored
@@ -24,8 +26,11 @@ def build(store: Store) -> APIRouter:
         response_class=Response,
         responses=documented(Page, "One page; ask again with `cursor` set to `next` until it is absent."),
     )
-    async def trajectories(filters: Annotated[TrajectoryFilter, Param()]) -> Response:
-        return reply(await store.list(filters.query()))
+    async def trajectories(access: Visitor, filters: Annotated[TrajectoryFilter, Param()]) -> Response:
+        access.need("read")
+        if filters.project is not None:
+            access.need_project(filters.project)
+        return reply(await store.list(filters.query(), access.projects))
 
     @router.get(
         "/trajectories/{any_id:path}",
@@ -42,7 +47,10 @@ def build(store: Store) -> APIRouter:
         response_class=Response,
         responses=documented(FeedPage, "Ask again from `cursor`; without `since` it is where the feed stands now."),
     )
-    async def events(filters: Annotated[EventFilter, Param()]) -> Response:
-        return reply(await store.feed(filters.since, limit=filters.limit))
+    async def events(access: Visitor, filters: Annotated[EventFilter, Param()]) -> Response:
+        access.need("read")
+        page = await store.feed(filters.since, limit=filters.limit)
+        seen = tuple(event for event in page.events if access.may_see(event.project))
+        return reply(msgspec.structs.replace(page, events=seen))
 
     return router

@@ -21,9 +21,11 @@ from agentdog.guards import GuardInfo
 from agentdog.provenance import ProvenanceIndex, Source
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Text
+from agentdog.service.api.gate import note
 from agentdog.service.api.places import excerpt, passage_of, step_of
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.shorten import Cut, shorten, whole
+from agentdog.service.auth import current
 from agentdog.spans.records import Record
 from agentdog.store.contract import Store, Stored, Summary, Version
 from agentdog.store.texts import passages
@@ -156,7 +158,8 @@ def build(store: Store) -> APIRouter:
         if stored is not None:
             hit = Hit(summary=stored.summary, kind="id", step=step_of(stored.trajectory, wanted))
             return reply(Found(hits=(hit,), total=1))
-        found, total = await store.search(wanted, project=project, limit=limit)
+        found, total = await store.search(wanted, project=project, limit=limit, within=current().projects)
+        await note("search", project=project, subject=wanted[:200])
         return reply(Found(hits=tuple(_hit(each, wanted) for each in found), total=total))
 
     @router.get(
@@ -221,10 +224,15 @@ def build(store: Store) -> APIRouter:
 
 
 async def by_id(store: Store, any_id: str, project: str | None) -> Stored | None:
-    """Finds a run by an id, in whatever case a hexadecimal one is written."""
-    found = await store.get(any_id, project)
+    """Finds a run that the visitor may see by an id, in whatever case a hexadecimal one is written."""
+    access = current()
+    if project is not None:
+        access.need_project(project)
+    found = await store.get(any_id, project, access.projects)
     if found is None and HEX_ID.fullmatch(any_id):
-        found = await store.get(any_id.lower(), project)
+        found = await store.get(any_id.lower(), project, access.projects)
+    if found is not None:
+        await note("read", project=found.summary.project, subject=found.summary.id)
     return found
 
 

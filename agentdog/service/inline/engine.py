@@ -20,6 +20,7 @@ from agentdog.base.errors import StoreUnavailable, UsageError
 from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.policy import Background, Decision, Policy, Rule, decide
 from agentdog.provenance import EffectCatalogue, load_catalogue
+from agentdog.service.auth import current
 from agentdog.service.inline import prefix
 from agentdog.service.inline.model import Action, Answer, Asked, By
 from agentdog.service.inline.rules import PolicyFile
@@ -166,6 +167,9 @@ class Checker:
 
     async def _look_up(self, asked: Asked) -> _Known:
         project = asked.project or self._project
+        access = current()
+        if asked.project is not None:
+            access.need_project(asked.project)
         if asked.messages is not None:
             return _Known(prefix.from_messages(asked, project))
         if asked.trajectory_id is None:
@@ -173,7 +177,7 @@ class Checker:
                 "messages: give what was before the call, or trajectory_id for a run whose telemetry is here"
             )
         try:
-            stored = await self._store.get(asked.trajectory_id, asked.project)
+            stored = await self._store.get(asked.trajectory_id, asked.project, access.projects)
         except StoreUnavailable as error:
             return _Known(prefix.bare(asked, project), None, STORE_UNAVAILABLE, str(error))
         if stored is None:
