@@ -87,13 +87,18 @@ class Library:
         self._saved.move_to_end((project, own))
         while len(self._saved) > _AT_HAND:
             self._saved.popitem(last=False)
-        await self._take_in(project, own, [a for a in aliases if a != own], records)
         await self._link.one("SADD", keys.PROJECTS, project)
+        # In the list before it is asked who took it in, and others say so before they look into the list: of two that
+        # were woven at the same time the one that knows less goes, whichever ends last.
+        summary = await self._refresh(project, own, now)
+        if await self._outdone(project, own, records):
+            return False
         await self._owners.name(project, own, [own, *aliases])
+        await self._take_in(project, own, [a for a in aliases if a != own], records)
         await self._words.post(project, own, (passage.text for passage in said(trajectory)))
         if saved and await self._reviews.of(project, own):
             await self._relay(project, own)
-        summary = await self._refresh(project, own, now)
+            summary = await self._refresh(project, own, now)
         if saved and summary is not None:
             await self._announce(summary, now)
         return bool(saved)
@@ -336,6 +341,15 @@ class Library:
         """Tells a version that is there already (its row may still be missing) from one that came too late."""
         stored = await self._link.one("HGET", keys.trajectory(trajectory.project, trajectory.id), "digest")
         return bool(stored == trajectory.digest.encode())
+
+    async def _outdone(self, project: str, own: str, records: int) -> bool:
+        """Tells whether a trajectory of more records has taken this one in already, and if so leaves it to that."""
+        owner = (await self._owners.find([project], own)).get(project, own)
+        size = await self._link.one("HGET", keys.trajectory(project, owner), "size") if owner != own else None
+        if size is None or int(size) <= records:
+            return False
+        await self._take_in(project, owner, [own], int(size))
+        return True
 
     async def _take_in(self, project: str, own: str, others: Sequence[str], records: int) -> None:
         for other in await self._listing.known(project, others):

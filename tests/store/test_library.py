@@ -51,6 +51,22 @@ def test_a_version_of_fewer_records_never_replaces_one_of_more(with_store: Any) 
     with_store(scenario)
 
 
+def test_what_was_woven_of_less_and_comes_after_it_was_taken_in_stays_away(with_store: Any) -> None:
+    async def scenario(store: RedisStore) -> None:
+        await store.save_trajectory(trajectory("whole", digest="both"), ["part", "trace-part"], records=2)
+        assert not await store.save_trajectory(trajectory("part"), ["trace-part"], records=1)
+        assert [s.id for s in (await store.list(Query())).items] == ["whole"]
+        for any_id in ("part", "trace-part", "whole"):
+            found = await store.get(any_id)
+            assert found is not None
+            assert found.trajectory.id == "whole"
+        # More came, and it turned out to be a run of its own.
+        assert await store.save_trajectory(trajectory("part", digest="more"), ["trace-part"], records=3)
+        assert {s.id for s in (await store.list(Query())).items} == {"part", "whole"}
+
+    with_store(scenario)
+
+
 def test_a_trajectory_that_is_taken_in_leaves_the_list_and_leads_on(with_store: Any) -> None:
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(trajectory("late"), ["trace-late"], records=1)
