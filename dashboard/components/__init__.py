@@ -28,7 +28,7 @@ def _component(name: str) -> ComponentRenderer:
     return st.components.v2.component(
         f"agentdog.{name}",
         html='<div class="root"></div>',
-        css=_read("base.css") + _read(f"{name}.css"),
+        css=_read("base.css") + (_read(f"{name}.css") if (_HERE / f"{name}.css").exists() else ""),
         js=_read("dom.js") + _read(f"{name}.js"),
     )
 
@@ -62,6 +62,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str) -> in
 def compared(pair: dict[str, Any], key: str) -> None:
     """Draws two runs side by side."""
     _component("compared")(data=pair, key=key)
+
+
+def pulse(every_s: float, key: str) -> None:
+    """Runs the fragment that it stands in again and again, but not while a reader is about to go elsewhere."""
+    _component("pulse")(data={"every_ms": every_s * 1000}, key=key, on_beat_change=_nothing)
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ import streamlit as st
 from agentdog.client import InvalidRequest
 from agentdog.client.shapes import FeedPage, Summary
 from dashboard import nav, source
-from dashboard.components import run_list
+from dashboard.components import pulse, run_list
 from dashboard.rows import rows
 from dashboard.views import empty
 
@@ -37,8 +37,9 @@ def render() -> None:
     _now()
 
 
-@st.fragment(run_every=EVERY_S)
+@st.fragment
 def _now() -> None:
+    pulse(EVERY_S, key="live pulse")
     with source.shown_errors():
         seen = _look(st.session_state.get(_STATE))
         st.session_state[_STATE] = seen

@@ -13,7 +13,7 @@ import streamlit as st
 from agentdog.client import NotFound
 from agentdog.client.shapes import Flow, View
 from dashboard import links, nav, source
-from dashboard.components import run_story
+from dashboard.components import pulse, run_story
 from dashboard.story import story
 from dashboard.views import panels, results
 
@@ -81,8 +81,9 @@ def _settled(view: View) -> bool:
     return view["summary"]["completion"] != "open" and view["summary"]["verdict"] != "pending"
 
 
-@st.fragment(run_every=EVERY_S)
+@st.fragment
 def _follow(reader: _Reader) -> None:
+    pulse(EVERY_S, key="run pulse")
     with source.shown_errors():
         _show(_view(reader), reader)
 

@@ -101,7 +101,7 @@ def test_an_empty_store_says_how_to_point_an_agent_here(monkeypatch: pytest.Monk
         monkeypatch.setenv(URL_VARIABLE, base)
         test = page()
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in test.code[0].value
-    assert test.get("bidi_component") == []
+    assert [element.key for element in test.get("bidi_component")] == ["live pulse"]
 
 
 @pytest.mark.parametrize("query", [{}, {"q": "run-injected"}])

@@ -166,6 +166,15 @@ def test_live_shows_a_new_incident_without_a_reload(page: Page, site: str, store
     expect(page.get_by_text("A run that came later").first).to_be_visible()
 
 
+def test_whenever_a_run_is_opened_its_page_has_something_on_it(page: Page, site: str) -> None:
+    """Live refreshes every two seconds; a refresh that met a change of page once left the new page blank."""
+    for delay_ms in range(1000, 2000, 100):
+        opened(page, site)
+        page.wait_for_timeout(delay_ms)
+        page.get_by_role("link", name=re.compile("Please summarise e-mail 43")).first.click()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
 def test_the_picture_for_the_readme(browser: Browser, site: str, tmp_path: Path) -> None:
     picture = take(browser, site, tmp_path / "debugger.png", "run-injected")
     assert picture.read_bytes().startswith(b"\x89PNG")
