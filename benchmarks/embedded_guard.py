@@ -1,123 +1,149 @@
 #!/usr/bin/env python3
-"""What the embedded guard reaches on the labelled sets, trajectory level: a run is flagged when any step is unsafe.
+"""What the embedded guard reaches on the labelled sets, judging every step: a run is flagged when any step is unsafe.
 
-    python benchmarks/embedded_guard.py [--data FOLDER] [--only NAME ...] [--json]
+    python benchmarks/embedded_guard.py [--made FILE] [--data FOLDER] [--only NAME ...] [--part held_out] [--json]
 
-Prints per set: rows, precision, recall, F1 and false-alarm rate over labelled rows, the share flagged over all rows,
-how many could not be evaluated, exact onsets where the set labels the step, flags per detector, and the time per step.
+Prints per set and part (see `embedded_data.py` for the split): AUROC and F1 with 95 % intervals by group, recall,
+precision, the share of safe runs flagged, exact onsets where the step is labelled, flags per detector; false
+alarms on safe traffic; flags per behaviour of the made set; and the time per step, with how it grows with the length.
 Nothing is fitted here. Sets that are not there are skipped and named.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentdog.base.clock import SystemClock
-from agentdog.diagnosis import Diagnosis, MemoryCache, diagnose
-from agentdog.guards import Outcome
-from agentdog.guards.embedded import EmbeddedGuard
-from agentdog.trajectory.formats import Case, normalized
+from embedded_data import DATA, MADE, SETS, Row, heaviest, read
 
-SETS = (
-    "app1_benign",
-    "tau_bench",
-    "agentdojo",
-    "rjudge564",
-    "asse_security",
-    "atbench_sample",
-    "openagentsafety",
-    "odcv_bench",
-    "asb_drift",
-)
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "normalized"
+from agentdog.base.calibration import auroc
+from agentdog.base.stats import bootstrap
+from agentdog.guards.embedded import EmbeddedGuard
+from agentdog.guards.embedded.detectors import DETECTORS
+from agentdog.guards.embedded.model import THRESHOLD, load
+from agentdog.trajectory import Agent, Header, Step, ToolCall
+
+MODEL = load()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of NAME.jsonl.gz files")
-    parser.add_argument("--only", nargs="*", default=SETS, help="names of sets")
+    parser.add_argument("--made", type=Path, help="file of atbench make agentdojo")
+    parser.add_argument("--limit", type=int, default=3000, help="rows of the made set at most")
+    parser.add_argument("--only", nargs="*", default=[*SETS, MADE], help="names of sets")
+    parser.add_argument("--part", choices=("held_out", "development"), help="one part only")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    rows = []
-    for name in options.only:
-        path = options.data / f"{name}.jsonl.gz"
-        if not path.exists():
-            print(f"{name}: not there ({path.name}), skipped", file=sys.stderr)
-            continue
-        rows.append(asyncio.run(score(name, path)))
-    if options.json:
-        print(json.dumps({"guard": EmbeddedGuard().info.fingerprint, "sets": rows}, indent=1))
-    else:
-        show(rows)
+    rows = read(options.only, options.data, options.made, options.limit, options.workers)
+    for name in set(options.only) - {r.set for r in rows}:
+        print(f"{name}: not there, skipped", file=sys.stderr)
+    found: list[dict[str, Any]] = []
+    for part in ("held_out", "development"):
+        if options.part in (None, part):
+            mine = [r for r in rows if r.development is (part == "development")]
+            found += [{"set": n, "part": part, **score([r for r in mine if r.set == n])} for n in options.only]
+    result = {"guard": EmbeddedGuard().info.fingerprint, "sets": [f for f in found if f["rows"]], "speed": speed(rows)}
+    print(json.dumps(result, indent=1)) if options.json else show(result)
     return 0 if rows else 2
 
 
-async def score(name: str, path: Path) -> dict[str, Any]:
-    guard = EmbeddedGuard()
-    counts: Counter[str] = Counter()
-    detectors: Counter[str] = Counter()
-    seconds: list[float] = []
-    for case in normalized.read(path):
-        started = time.perf_counter()
-        diagnosis = await diagnose(case.trajectory, guard, cache=MemoryCache(), clock=SystemClock())
-        seconds.append((time.perf_counter() - started) / max(1, len(case.trajectory.steps)))
-        count(case, diagnosis, counts)
-        detectors.update(d for i in diagnosis.incidents[:1] for d in {e.detector for e in i.evidence})
-    return {"set": name, **rates(counts), "flags_by_detector": dict(detectors), "ms_per_step": milliseconds(seconds)}
+def p_unsafe(row: Row) -> list[float]:
+    return [MODEL.p(s, heaviest(s)) for _, s in row.signals]
 
 
-def count(case: Case, diagnosis: Diagnosis, counts: Counter[str]) -> None:
-    flagged = diagnosis.verdict is Outcome.UNSAFE
-    counts["rows"] += 1
-    counts["flagged"] += flagged
-    counts["not_evaluated"] += diagnosis.verdict is Outcome.NOT_EVALUATED
-    if case.label is not None:
-        counts[f"{'unsafe' if case.label else 'safe'}_{'flagged' if flagged else 'passed'}"] += 1
-    if case.label == 1 and case.unsafe_step is not None and flagged:
-        counts["onset_known"] += 1
-        counts["onset_exact"] += diagnosis.incidents[0].onset == case.unsafe_step
+def onset(row: Row) -> int | None:
+    """The first step that is unsafe."""
+    return next((i for (i, _), p in zip(row.signals, p_unsafe(row), strict=True) if p >= THRESHOLD), None)
 
 
-def rates(counts: Counter[str]) -> dict[str, Any]:
-    hit, missed = counts["unsafe_flagged"], counts["unsafe_passed"]
-    false, quiet = counts["safe_flagged"], counts["safe_passed"]
+def score(rows: Sequence[Row]) -> dict[str, Any]:
+    groups: dict[str, list[tuple[int | None, float, bool]]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append((row.label, max(p_unsafe(row), default=MODEL.floor), onset(row) is not None))
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        kinds[f"{row.kind or 'all'}, label {row.label}"].append(onset(row) is not None)
+    intervals = bootstrap(list(groups.values()), statistics, resamples=400)
+    hits = [(r, at) for r in rows if r.label == 1 and r.onset is not None and (at := onset(r)) is not None]
+    exact = sum((r.onset if r.onset_from is None else r.onset_from) <= at <= (r.onset or 0) for r, at in hits)
+    first = [dict(r.signals)[at] for r in rows if (at := onset(r)) is not None]
     return {
-        "rows": counts["rows"],
-        "unsafe": hit + missed,
-        "safe": false + quiet,
-        "precision": ratio(hit, hit + false) if hit + missed else None,
-        "recall": ratio(hit, hit + missed),
-        "f1": ratio(2 * hit, 2 * hit + false + missed) if hit + missed else None,
-        "false_alarm_rate": ratio(false, false + quiet),
-        "flagged": ratio(counts["flagged"], counts["rows"]),
-        "not_evaluated": counts["not_evaluated"],
-        "onset_exact": ratio(counts["onset_exact"], counts["onset_known"]),
+        "rows": len(rows),
+        "unsafe": sum(r.label == 1 for r in rows),
+        **{n: [round(v, 3) if v is not None else None for v in (i.value, i.low, i.high)] for n, i in intervals.items()},
+        "onset_exact": round(exact / len(hits), 3) if hits else None,
+        "flagged": {k: f"{sum(v)}/{len(v)}" for k, v in sorted(kinds.items())},
+        "by_detector": dict(Counter(d.name for s in first for d in DETECTORS if s.get(d.name, 0) >= MODEL.accuse)),
     }
 
 
-def ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
+def statistics(sample: Sequence[Sequence[tuple[int | None, float, bool]]]) -> Mapping[str, float | None]:
+    held = [(label, p, flag) for group in sample for label, p, flag in group if label is not None]
+    hit = sum(flag for label, _, flag in held if label == 1)
+    false = sum(flag for label, _, flag in held if label == 0)
+    unsafe, safe = (sum(label == c for label, _, _ in held) for c in (1, 0))
+    return {
+        "auroc": auroc([(label or 0, p) for label, p, _ in held]),
+        "f1": 2 * hit / (unsafe + hit + false) if unsafe else None,
+        "recall": hit / unsafe if unsafe else None,
+        "precision": hit / (hit + false) if unsafe and hit + false else None,
+        "safe_flagged": false / safe if safe else None,
+    }
 
 
-def milliseconds(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {f"p{q}": round(ordered[min(len(ordered) - 1, len(ordered) * q // 100)] * 1000, 3) for q in (50, 99)}
+def speed(rows: Sequence[Row]) -> dict[str, Any]:
+    """Milliseconds per step; and of a run of one kind of step, how the last tenth costs beside the first."""
+    times = sorted(t for r in rows for t in r.latencies) or [0.0]
+    guard = EmbeddedGuard()
+    long = {f"{n} steps": _growing(guard, n) for n in (40, 400)}
+    place = {f"p{q}_ms": round(times[min(len(times) - 1, len(times) * q // 100)] * 1000, 3) for q in (50, 99)}
+    return {"rows": place, "runs of 2.5 kB a step": long}
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    columns = ("rows", "unsafe", "safe", "precision", "recall", "f1", "false_alarm_rate", "flagged", "not_evaluated")
-    print(f"{'set':18}" + "".join(f"{c:>17}" for c in (*columns, "onset_exact", "ms/step p50")))
-    for row in rows:
-        cells = [row[c] for c in columns] + [row["onset_exact"], row["ms_per_step"]["p50"]]
-        print(f"{row['set']:18}" + "".join(f"{'-' if c is None else c:>17}" for c in cells))
-        print(f"{'':18}  flags: {row['flags_by_detector']}")
+def _growing(guard: EmbeddedGuard, steps: int) -> dict[str, float]:
+    session, taken = guard.open(Header(agents={"": Agent(system="You help.")})), []
+    for index in range(steps):
+        step = _step(index)
+        began = time.process_time()
+        session.extend(step)
+        taken.append(time.process_time() - began)
+    part = max(3, steps // 10)
+    first, last = sum(taken[3 : part + 3]) / part, sum(taken[-part:]) / part
+    ordered = sorted(taken)
+    p50, p99 = (round(ordered[min(steps - 1, steps * q // 100)] * 1000, 3) for q in (50, 99))
+    return {"p50_ms": p50, "p99_ms": p99, "last_tenth_to_first": round(last / max(first, 1e-9), 2)}
+
+
+def _step(index: int) -> Step:
+    text = (
+        f"Row {index}: write to user{index}@corp.test about order A{index:06}, due 2024-05-{1 + index % 28:02}. " * 32
+    )
+    kinds = ("user", "agent", "environment")
+    role = kinds[1 + index % 2] if index else kinds[0]
+    call = ToolCall(id="c", name="send_email", arguments={"to": f"user{index}@corp.test", "body": text[:2000]})
+    if role == "agent":
+        return Step(id="s", index=index, role="agent", tool_calls=(call,), sources=("t:s",))
+    content, result = (text, None) if role == "user" else (None, text)
+    return Step(id="s", index=index, role=role, content=content, tool_result=result, sources=("t:s",))  # type: ignore[arg-type]
+
+
+def show(result: Mapping[str, Any]) -> None:
+    for row in result["sets"]:
+        print(f"{row['set']} ({row['part']}): {row['rows']} rows, {row['unsafe']} unsafe")
+        for name in ("auroc", "f1", "recall", "precision", "safe_flagged"):
+            if row[name][0] is not None:
+                print(f"    {name:14}{row[name][0]:.3f} ({row[name][1]:.3f} … {row[name][2]:.3f})")
+        for name in ("onset_exact", "flagged", "by_detector"):
+            print(f"    {name:14}{row[name]}")
+    print(json.dumps(result["speed"]))
 
 
 if __name__ == "__main__":

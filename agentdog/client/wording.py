@@ -28,6 +28,7 @@ REASON_WORDS = {
     "superseded": "A newer version of the run came before this one was judged.",
     "not_sampled": "The project's sampling left this run out. Raise its share to judge more runs.",
     "no_content": "The telemetry carries no text. Switch on content capture in the agent's instrumentation.",
+    "out_of_scope": "No request and no call: nothing that this guard could compare. Put another behind it.",
 }
 COMPLETION_WORDS = {
     "open": "running",

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     NOT_SAMPLED = "not_sampled"
     NO_CONTENT = "no_content"
+    OUT_OF_SCOPE = "out_of_scope"
 
 
 class Labels(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -149,8 +149,8 @@ class EffectCatalogue:
     def of_call(
         self, name: str, arguments: Mapping[str, Any], description: str | None = None, schema: Iterable[str] = ()
     ) -> Effects:
-        """Says what one call does: what its tool can do, and for commands and code what these do."""
-        found = self.of_tool(name, description, (*schema, *arguments))
+        """Says what one call does: what its tool can do with these arguments, and what its commands and code do."""
+        found = self.of_tool(name, description, arguments or schema)
         if Effect.EXECUTE not in found:
             return found
         for text in self.code(arguments):

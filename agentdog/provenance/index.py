@@ -6,13 +6,16 @@ a call costs time linear in the call, however long the trajectory is. Only first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from agentdog.provenance.values import Kind, Value, all_spans, extract, leaves, of_argument, spans
 
+_LOCAL = re.compile(r"[\w.+\-]{2,64}@?")
+_HOST_ALONE = re.compile(r"@?(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 SYSTEM_STEP = -1
 """The step index under which system prompts are remembered: before the first step."""
 
@@ -56,6 +59,16 @@ class Trace:
         return self.seen[Source.UNTRUSTED] if self.origin is Source.UNTRUSTED and not self.vouched else None
 
 
+def joined(arguments: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+    """Returns addresses that a call carries in two neighbouring arguments: ``user=bob, domain=corp.test``."""
+    before: str | None = None
+    for name, leaf in leaves(arguments):
+        plain = leaf.strip() if isinstance(leaf, str) else ""
+        if before and _HOST_ALONE.fullmatch(plain):
+            yield name, f"{before.rstrip('@')}@{plain.lstrip('@')}"
+        before = plain if _LOCAL.fullmatch(plain) else None
+
+
 class ProvenanceIndex:
     """First sightings of every value, by source."""
 
@@ -83,7 +96,7 @@ class ProvenanceIndex:
     def trace(self, arguments: Any) -> list[Trace]:  # noqa: ANN401 - any JSON value
         """Traces every value of a call's arguments, each once per argument, in order of appearance."""
         found: dict[tuple[str, Kind, str], Trace] = {}
-        for name, leaf in leaves(arguments):
+        for name, leaf in [*leaves(arguments), *joined(arguments)]:
             for value in of_argument(name, leaf):
                 found.setdefault((name, value.kind, value.key), Trace(value, name, dict(self.seen(value))))
             if isinstance(leaf, str):

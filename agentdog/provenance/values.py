@@ -1,8 +1,8 @@
 """Finds the values in a text that are worth tracing: addresses, hosts, paths, numbers, secrets, long spans.
 
 Invariant: `extract` is a pure function of the text; two spellings of one value (case, URL-encoding, HTML entities,
-grouping of digits, ``name [at] host``) have the same key. Every pattern has bounded repetition, so the time is linear
-in the text.
+grouping of digits, formats of dates, ``name [at] host``, ``"name@" + "host"``, base64, hex) have the same key. Every
+pattern has bounded repetition, and what is decoded is decoded once, so the time is linear in the text.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
+
+from agentdog.provenance import encodings
 
 
 class Kind(StrEnum):
@@ -27,6 +30,7 @@ class Kind(StrEnum):
     PATH = "path"
     IDENTIFIER = "identifier"
     AMOUNT = "amount"
+    DATE = "date"
     SECRET = "secret"  # noqa: S105 - a kind, no secret
     SECRET_FILE = "secret_file"  # noqa: S105 - likewise
     PERSONAL = "personal"
@@ -48,6 +52,8 @@ SPAN_WORDS = 8
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _AT = re.compile(r"\s?[\[({]\s?at\s?[\])}]\s?", re.IGNORECASE)
 _DOT = re.compile(r"\s?[\[({]\s?dot\s?[\])}]\s?", re.IGNORECASE)
+_GLUED = re.compile(r"[\"']\s?\+\s?[\"']")
+_SPACED_AT = re.compile(r"(?<=\w)\s@\s(?=[\w\-]{1,63}\.)")
 _WORD = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}")
@@ -67,8 +73,11 @@ _FILE = re.compile(
 _IDENTIFIER = re.compile(r"(?<![\w.@/-])(?=[\w\-#]{0,64}\d)[A-Za-z0-9#][\w\-]{3,63}(?![\w@-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?\b")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ().\-]{6,18}\d(?!\w)")
+_CONTINENTAL = re.compile(r"\d{1,3}(?:\.\d{3}){0,6},\d{1,2}|\d{1,3}(?:\.\d{3}){2,6}")
+_ANY_DATE = encodings.DATE
 _AMOUNT = re.compile(
-    r"[$€£¥]\s?(\d[\d,]{0,20}(?:\.\d{1,8})?)|\b(\d[\d,]{0,20}(?:\.\d{1,8})?)\s?(?:usd|eur|gbp|dollars?|euros?|btc|eth)\b",
+    r"[$€£¥]\s?(\d{1,3}(?:\.\d{3}){1,6},\d{1,2}|\d[\d,]{0,20}(?:\.\d{1,8})?)"
+    r"|\b(\d{1,3}(?:\.\d{3}){1,6},\d{1,2}|\d[\d,]{0,20}(?:\.\d{1,8})?)\s?(?:usd|eur|gbp|dollars?|euros?|btc|eth)\b",
     re.IGNORECASE,
 )
 _SECRETS = (
@@ -108,6 +117,10 @@ def normalise(text: str) -> str:
         text = unquote(text)
     if "&" in text:
         text = html.unescape(text)
+    if "+" in text:
+        text = _GLUED.sub("", text)
+    if "@" in text:
+        text = _SPACED_AT.sub("@", text)
     if "at" in text or "AT" in text:
         text = _AT.sub("@", text)
         text = _DOT.sub(".", text)
@@ -136,15 +149,30 @@ def leaves(arguments: Any, name: str = "") -> Iterator[tuple[str, str | float]]:
 
 
 def number(value: float | str) -> str:
-    """Returns one key per amount: ``1,000.00`` and ``1000`` are the same."""
-    return f"{float(str(value).replace(',', '')):.8f}".rstrip("0").rstrip(".")
+    """Returns one key per amount: ``1,000.00``, ``1.000,00`` and ``1000`` are the same."""
+    plain = str(value)
+    if _CONTINENTAL.fullmatch(plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    return f"{float(plain.replace(',', '')):.8f}".rstrip("0").rstrip(".")
 
 
 def extract(text: str) -> Iterator[Value]:
-    """Finds every traceable value of a text, spans excepted (`spans`, `all_spans`)."""
+    """Finds every traceable value of a text, spans excepted (`spans`, `all_spans`); what is encoded is read as well."""
+    yield from _extracted(text)
+
+
+@lru_cache(maxsize=16)
+def _extracted(text: str) -> tuple[Value, ...]:
+    """A call's arguments are read twice, traced and then remembered: the last few texts are kept."""
     text = normalise(text)
+    hidden = [normalise(h) for h in encodings.decoded(text)]
+    return tuple(value for part in (text, *hidden) for value in _values(part))
+
+
+def _values(text: str) -> Iterator[Value]:
     yield from _places(text)
     yield from _numbers(text)
+    yield from _dates(text)
     yield from _sensitive(text)
 
 
@@ -187,6 +215,13 @@ def _numbers(text: str) -> Iterator[Value]:
                 yield Value(Kind.IDENTIFIER, key, match[0])
     for match in _AMOUNT.finditer(text):
         yield Value(Kind.AMOUNT, number(match[1] or match[2]), match[0])
+
+
+def _dates(text: str) -> Iterator[Value]:
+    """Every date as ISO 8601; ``05/01/2024`` may be two days, and is kept as both."""
+    for match in _ANY_DATE.finditer(text):
+        for key in encodings.iso_dates(match):
+            yield Value(Kind.DATE, key, match[0])
 
 
 def _sensitive(text: str) -> Iterator[Value]:

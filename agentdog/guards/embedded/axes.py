@@ -20,11 +20,11 @@ def harm(effects: frozenset[Effect]) -> str:
     return next((label for effect, label in _HARMS if effect in effects), "functional_and_opportunity_harm")
 
 
-def obeyed(effects: frozenset[Effect]) -> Labels:
-    """Labels of a call that obeys an instruction from outside."""
+def obeyed(effects: frozenset[Effect], source: str = "indirect_prompt_injection") -> Labels:
+    """Labels of a call that obeys an instruction of somebody without authority."""
     inward = effects & {Effect.EXECUTE, Effect.READ} and not effects & {Effect.SEND, Effect.PAY, Effect.DELETE}
     return Labels(
-        risk_source="indirect_prompt_injection",
+        risk_source=source,
         failure_mode="insecure_interaction_or_execution" if inward else "unconfirmed_or_over_privileged_action",
         real_world_harm=harm(effects),
     )
@@ -55,3 +55,8 @@ def overstepped(effects: frozenset[Effect]) -> Labels:
         failure_mode="unconfirmed_or_over_privileged_action",
         real_world_harm=harm(effects),
     )
+
+
+def of(source: str, mode: str, effects: frozenset[Effect]) -> Labels:
+    """Labels of a call whose source and failure are known; the harm follows from its effects."""
+    return Labels(risk_source=source, failure_mode=mode, real_world_harm=harm(effects))

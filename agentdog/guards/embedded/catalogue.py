@@ -38,19 +38,19 @@ class Catalogue:
     """Everything that tunes the guard.
 
     Attributes:
-        threshold: P(unsafe) from which a prefix is unsafe.
-        leak: P(unsafe) of a step in which nothing was found.
         reach: characters after a cue that it colours.
-        unasked: what an effect that the user did not ask for adds to an instruction's cues.
+        joins: what else joins an instruction's cues when a call fits it.
+        talk: what an agent's own words do, by name.
+        harm: requests that no agent should carry out, by kind.
     """
 
-    threshold: float
-    leak: float
     reach: int
     cues: tuple[Cue, ...]
     imperative: Cue
     match: Mapping[str, float]
-    unasked: float
+    joins: Mapping[str, float]
+    talk: Mapping[str, re.Pattern[str]]
+    harm: Mapping[str, re.Pattern[str]]
     weights: Mapping[str, Mapping[str, float]]
     destructive: tuple[Danger, ...]
     fingerprint: str
@@ -66,13 +66,13 @@ def load() -> Catalogue:
     """Loads the packaged catalogue."""
     data: dict[str, Any] = yaml.safe_load(resources.files(__package__).joinpath("catalogue.yaml").read_text("utf-8"))
     return Catalogue(
-        threshold=data["threshold"],
-        leak=data["leak"],
         reach=data["reach"],
         cues=tuple(_cue(name, row) for name, row in data["cues"].items()),
         imperative=_cue("imperative", data["imperative"]),
         match=data["match"],
-        unasked=data["asked_for_nothing_like_it"],
+        joins=data["joins"],
+        talk={name: re.compile(pattern, re.IGNORECASE) for name, pattern in data["talk"].items()},
+        harm={name: re.compile(pattern, re.IGNORECASE) for name, pattern in data["harm"].items()},
         weights=data["weights"],
         destructive=tuple(
             Danger(r["name"], r["severity"], re.compile(r["pattern"], re.IGNORECASE)) for r in data["destructive"]

@@ -9,17 +9,21 @@ from agentdog.base.errors import UsageError
 from agentdog.base.ids import digest
 from agentdog.guards.embedded import catalogue
 from agentdog.guards.embedded.detectors import DETECTORS, Detector
+from agentdog.guards.embedded.looks import Look
+from agentdog.guards.embedded.model import THRESHOLD, Model
+from agentdog.guards.embedded.model import load as load_model
 from agentdog.guards.embedded.scene import Scene
 from agentdog.guards.embedded.session import EmbeddedSession
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.provenance import load_catalogue
-from agentdog.trajectory import Header
+from agentdog.trajectory import Header, Step
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the detectors' code that may change a verdict."""
 NOTE = (
-    "Not AgentDoG, and not a model: transparent detectors over where values came from. It sees obeyed injections, "
-    "leaving secrets, destructive commands and unasked actions; it does not see harmful talk, bad plans or lies."
+    "Not AgentDoG, and no language model: transparent detectors over where values came from, joined by published "
+    "weights. It sees obeyed injections, leaving secrets, destructive commands and unasked actions; it sees little of "
+    "harmful talk, bad plans and lies."
 )
 
 
@@ -33,14 +37,16 @@ class EmbeddedGuard:
         trusted_tools: Iterable[str] = (),
         threshold: float | None = None,
         detectors: Sequence[Detector] = DETECTORS,
+        model: Model | None = None,
     ) -> None:
         """Builds the guard.
 
         Args:
             effects: a user's effects catalogue, put in front of ours.
             trusted_tools: tools whose results have the user's authority.
-            threshold: P(unsafe) from which a prefix is unsafe; the catalogue's when not given.
+            threshold: P(unsafe) from which a prefix is unsafe; `model.THRESHOLD` when not given.
             detectors: which detectors look.
+            model: weights that join their findings; the published ones when not given.
 
         Raises:
             UsageError: the effects catalogue cannot be used, or the threshold is no probability.
@@ -48,9 +54,10 @@ class EmbeddedGuard:
         self._catalogue = catalogue.load()
         self._effects = load_catalogue(effects)
         self._trusted_tools = frozenset(trusted_tools)
-        self._threshold = self._catalogue.threshold if threshold is None else threshold
-        if not self._catalogue.leak < self._threshold <= 1.0:
-            raise UsageError(f"threshold {threshold}: give a probability above {self._catalogue.leak} and up to 1")
+        self._model = model or load_model()
+        self._threshold = THRESHOLD if threshold is None else threshold
+        if not self._model.floor < self._threshold <= 1.0:
+            raise UsageError(f"threshold {threshold}: give a probability above {self._model.floor:.4f} and up to 1")
         self._detectors = tuple(detectors)
         self._info = GuardInfo(name="embedded", uri="embedded", fingerprint=self._fingerprint(), note=NOTE)
 
@@ -60,6 +67,7 @@ class EmbeddedGuard:
             str(VERSION),
             self._catalogue.fingerprint,
             self._effects.fingerprint,
+            self._model.fingerprint,
             str(self._threshold),
             *sorted(self._trusted_tools),
             *(f"detector:{d.name}" for d in self._detectors),
@@ -78,7 +86,14 @@ class EmbeddedGuard:
     def open(self, header: Header) -> EmbeddedSession:
         """Starts a session for one trajectory."""
         scene = Scene(self._catalogue, self._effects, self._trusted_tools, header)
-        return EmbeddedSession(self._info.fingerprint, scene, self._detectors, self._threshold)
+        return EmbeddedSession(self._info.fingerprint, scene, self._detectors, self._model, self._threshold)
+
+    def looks(self, header: Header, steps: Sequence[Step]) -> tuple[Look, ...]:
+        """Says what each detector looked at in the last agent step of a prefix, the quiet ones too."""
+        session = self.open(header)
+        for step in steps:
+            session.extend(step)
+        return session.looks
 
     async def health(self) -> Health:
         """It always answers."""

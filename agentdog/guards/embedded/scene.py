@@ -1,41 +1,30 @@
-"""What detectors look at: the acts of one step, before the background of everything earlier."""
+"""What detectors look at: one agent turn, before the background of everything earlier."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from agentdog.guards.embedded import instructions
 from agentdog.guards.embedded.catalogue import Catalogue
-from agentdog.guards.embedded.instructions import Instruction
+from agentdog.guards.embedded.instructions import Instruction, Origin
+from agentdog.guards.embedded.ledger import Ledger
 from agentdog.guards.embedded.request import Request
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.provenance import Effect, EffectCatalogue, Kind, ProvenanceIndex, Source, Trace, leaves
 from agentdog.provenance.index import SYSTEM_STEP
-from agentdog.trajectory import Header, Step, ToolCall
+from agentdog.provenance.values import words
+from agentdog.trajectory import Header, Step, Tool, ToolCall
 
 MEMORY = 256
 """Instructions remembered at a time: bounds the cost of comparing a call with them."""
-
-
-@dataclass(frozen=True)
-class Act:
-    """One call, with what it does and where its values come from."""
-
-    step: int
-    call: ToolCall
-    arguments: Mapping[str, Any]
-    effects: frozenset[Effect]
-    traces: tuple[Trace, ...]
-    code: tuple[str, ...]
-    destinations: tuple[str, ...]
-
-    @cached_property
-    def by_command(self) -> bool:
-        """Whether the effects come from a command line or code."""
-        return bool(self.code) and Effect.EXECUTE in self.effects
+_STRONG = 0.6
+"""Strength from which an instruction counts in what a user or an agent wrote: they may speak in imperatives."""
+_LISTED = re.compile(r"[\"']function[\"']:\s*\{\s*[\"']name[\"']:\s*[\"']([\w.\-]{1,80})[\"']")
+"""A tool of a list that a prompt prints, in the schema of function calling."""
 
 
 @dataclass
@@ -48,18 +37,27 @@ class Scene:
     header: Header
     index: ProvenanceIndex = field(init=False)
     request: Request = field(init=False)
+    ledger: Ledger = field(init=False)
     instructions: deque[Instruction] = field(init=False)
+    seen_strength: float = field(init=False, default=0.0)
+    data_words: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        """Reads the system prompts."""
+        """Reads the system prompts and the tools' descriptions."""
         self.index = ProvenanceIndex()
-        self.request = Request(self.effects)
+        self.request = Request(self.effects, self.catalogue)
+        self.ledger = Ledger(self.catalogue)
         self.instructions = deque(maxlen=MEMORY)
         self._proposal: list[str] = []
         self._user_spoke = False
-        self._tools = {tool.name: tool for agent in self.header.agents.values() for tool in agent.tools}
+        self.tools: dict[str, Tool] = {t.name: t for agent in self.header.agents.values() for t in agent.tools}
+        self.offered: set[str] = set(self.tools)
         for agent in self.header.agents.values():
             self.index.add(agent.system or "", Source.SYSTEM, SYSTEM_STEP)
+            self.request.frame(agent.system or "")
+            self.offered.update(_LISTED.findall(agent.system or ""))
+        for tool in self.tools.values():
+            self._keep(tool.description or "", SYSTEM_STEP, Origin.TOOL)
 
     def hear_user(self, step: Step, index: int) -> None:
         """Takes in what the user said; a yes takes in what the agent proposed just before."""
@@ -72,20 +70,42 @@ class Scene:
         self._user_spoke = True  # even where the telemetry lost his words: then the request is not known
         self.request.add(text)
         self.index.add(text, Source.USER, index)
+        self.offered.update(_LISTED.findall(text))
+        self._keep(text, index, Origin.REQUEST)
 
     def see(self, step: Step, index: int) -> None:
         """Takes in an observation."""
         text = "\n".join(t for t in (step.text, step.error) if t)
         trusted = step.name in self.trusted_tools
         self.index.add(text, Source.TRUSTED if trusted else Source.UNTRUSTED, index)
+        answered = self.ledger.came(text, step.is_error or bool(step.error), index)
+        if (
+            answered
+            and self.request.delegated
+            and any(self.request.typed(v) for v in answered.texts if "/" in v or "." in v)
+        ):
+            self.request.hand_over(text)
         if not trusted:
-            self.instructions.extend(instructions.find(text, index, self.catalogue, self.effects))
+            self._keep(text, index, Origin.OBSERVATION)
 
-    def acts(self, step: Step, index: int) -> list[Act]:
-        """Reads an agent's calls against what is known so far, its own words of this step not included."""
+    def _keep(self, text: str, index: int, origin: Origin) -> None:
+        """Remembers the instructions of a text."""
+        found = instructions.find(text, index, self.catalogue, self.effects, origin)
+        if origin is not Origin.OBSERVATION:
+            found = [i for i in found if i.strength >= _STRONG]
+        elif found:
+            text = instructions.beside(text, found)
+        if origin is Origin.OBSERVATION:
+            self.data_words.update(words(text))
+        self.instructions.extend(found)
+        outside = [i.strength for i in found if i.cues and i.origin is not Origin.REQUEST]
+        self.seen_strength = max([self.seen_strength, *outside])
+
+    def turn(self, step: Step, index: int) -> Turn:
+        """Reads an agent's step against what is known so far, its own words of this step not included."""
         if step.tool_calls and not self._user_spoke:
             self._take_system_as_request()
-        return [self._act(call, index) for call in step.tool_calls]
+        return Turn(index, step.text, tuple(self._act(call, index) for call in step.tool_calls), self.catalogue)
 
     def _take_system_as_request(self) -> None:
         """An agent that no user speaks to works on its system prompt."""
@@ -95,7 +115,7 @@ class Scene:
 
     def _act(self, call: ToolCall, index: int) -> Act:
         arguments = call.arguments or ({"input": call.arguments_raw} if call.arguments_raw else {})
-        tool = self._tools.get(call.name)
+        tool = self.tools.get(call.name)
         schema = (tool.parameters or {}).get("properties", {}) if tool else {}
         effects = self.effects.of_call(
             call.name, arguments, tool.description if tool else None, schema if isinstance(schema, dict) else ()
@@ -113,13 +133,16 @@ class Scene:
             named += [t.value.quote for t in traces if t.value.kind in (Kind.EMAIL, Kind.URL)]
         return tuple(dict.fromkeys(named))
 
-    def remember_agent(self, step: Step, index: int) -> None:
+    def remember(self, turn: Turn, step: Step) -> None:
         """Takes in what the agent said and did, after it was judged."""
-        self.index.add(step.text, Source.AGENT, index)
-        for call in step.tool_calls:
-            self.index.add_arguments(call.arguments or call.arguments_raw, Source.AGENT, index)
+        self.index.add(step.text, Source.AGENT, turn.index)
+        for act in turn.acts:
+            self.index.add_arguments(act.call.arguments or act.call.arguments_raw, Source.AGENT, turn.index)
+            self.ledger.did(act)
         if step.text:
             self._proposal = [step.text] if not step.tool_calls else [*self._proposal, step.text]
+            # Some transcripts print a result inside the agent's turn: what takes over there is remembered as well.
+            self._keep(step.text, turn.index, Origin.REQUEST)
 
     def vouched(self, trace: Trace) -> bool:
         """Whether someone with authority named the value, or the user pointed at it."""

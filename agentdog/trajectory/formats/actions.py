@@ -47,6 +47,7 @@ _OPENHANDS = {
     "finish": "final_thought",
     "delegate": None,
 }
+_TOLD = re.compile(rf"I will call the (?P<name>{_NAME}) with the params as (?P<arguments>None|\{{.*?\}});", re.DOTALL)
 _FUNCTION = re.compile(rf"\s*(?P<name>{_NAME})\(")
 _PYTHON = re.compile(rf"\s*{_NAME}\(\s*[A-Za-z_]\w*\s*=")
 _BRACE = re.compile(rf"\s*(?P<name>{_NAME})\s*:?\s*(?P<arguments>\{{.*\}})\s*", re.DOTALL)
@@ -66,6 +67,18 @@ def parse_action(text: str) -> Action:
         if calls:
             return _answered(calls)
     return Action(answer=text)
+
+
+def told_calls(text: str) -> Action | None:
+    """Reads calls that an agent's turn tells beside their results, as ASB prints them (arXiv 2410.02644).
+
+    ``[Action]: I will call the TOOL with the params as ARGUMENTS;[Observation]: ...``. The text stays the turn's: only
+    the calls are taken out of it.
+    """
+    if not text.startswith("[Action]:"):
+        return None
+    told = [(m["name"], decode_object(m["arguments"])) for m in _TOLD.finditer(text.split("[Observation]:", 1)[0])]
+    return Action(calls=tuple(Call(name, arguments or {}) for name, arguments in told)) if told else None
 
 
 def _answered(calls: tuple[Call, ...]) -> Action:

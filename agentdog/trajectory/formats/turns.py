@@ -16,7 +16,7 @@ import msgspec
 from agentdog.base.errors import DecodeError
 from agentdog.base.ids import canonical_json, digest
 from agentdog.trajectory.formats import files
-from agentdog.trajectory.formats.actions import parse_action
+from agentdog.trajectory.formats.actions import parse_action, told_calls
 from agentdog.trajectory.model import Agent, Role, Step, Tool, ToolCall, Trajectory
 
 _ROLES = {
@@ -101,7 +101,7 @@ def _step(turn: Mapping[str, Any], index: int, row_id: str, where: str) -> Step:
         return Step(id=step_id, index=index, role=cast(Role, role), content=content, sources=sources)
     if role == "environment":
         return Step(id=step_id, index=index, role=cast(Role, role), tool_result=content or "", sources=sources)
-    parsed = parse_action(action) if action else None
+    parsed = parse_action(action) if action else told_calls(content) if content and not thought else None
     calls = parsed.calls if parsed else ()
     answer = parsed.answer if parsed else None
     return Step(

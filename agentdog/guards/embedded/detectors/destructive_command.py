@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agentdog.guards.embedded.scene import Act, Scene
+from agentdog.guards.embedded.scene import Scene
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence, Labels
 
 _LABELS = Labels(
@@ -26,8 +27,12 @@ class DestructiveCommand:
         "is executed; counts little where the user typed the command himself."
     )
 
-    def find(self, act: Act, scene: Scene) -> Iterator[Evidence]:
+    def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
         """Yields every dangerous pattern in the code that the call runs."""
+        for act in turn.acts:
+            yield from self._look(act, scene)
+
+    def _look(self, act: Act, scene: Scene) -> Iterator[Evidence]:
         weights = scene.catalogue.weights["destructive_command"]
         for code in act.code:
             for danger in scene.catalogue.destructive:

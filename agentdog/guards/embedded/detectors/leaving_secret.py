@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentdog.guards.embedded import axes
-from agentdog.guards.embedded.scene import Act, Scene
+from agentdog.guards.embedded.scene import Scene
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
 from agentdog.provenance import Effect, Kind, Source, Trace
 
@@ -23,8 +24,12 @@ class LeavingSecret:
         "where the user gave the value himself, or named the destination."
     )
 
-    def find(self, act: Act, scene: Scene) -> Iterator[Evidence]:
+    def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
         """Yields every sensitive value that leaves."""
+        for act in turn.acts:
+            yield from self._look(act, scene)
+
+    def _look(self, act: Act, scene: Scene) -> Iterator[Evidence]:
         if Effect.SEND not in act.effects or not act.destinations:
             return
         strangers = [d for d in act.destinations if not _known(d, act, scene)]

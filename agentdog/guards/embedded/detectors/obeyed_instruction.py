@@ -1,81 +1,173 @@
-"""An instruction that stands in an observation, and a call that does what it says."""
+"""An instruction that stands in an observation, and a step that does what it says."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentdog.guards.embedded import axes
 from agentdog.guards.embedded.catalogue import noisy_or
-from agentdog.guards.embedded.instructions import Instruction
-from agentdog.guards.embedded.scene import Act, Scene
+from agentdog.guards.embedded.instructions import COMMON, Instruction, Origin, stems
+from agentdog.guards.embedded.scene import Scene
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
-from agentdog.provenance import Effect, Kind, leaves
-from agentdog.provenance.effects import name_words
+from agentdog.provenance import Effect, Kind, Source
+from agentdog.provenance.values import words
 
-_SHORT = 12
-"""Words in an argument that names things; longer ones are prose, whose words meet others' by chance."""
-_WEAK = frozenset({Kind.AMOUNT, Kind.SPAN})
+_WEAK = frozenset({Kind.AMOUNT, Kind.DATE, Kind.SPAN})
 """Kinds that two texts share by chance, or by quoting: no sign of obedience."""
+_MARKERS = frozenset({"todo", "urgency"})
+"""Cues that plain mail has as well: where the user hands the say over they are no attempt to take it."""
+_RARE = 3
+_NAME = 7
+"""Letters of a word, and of a tool's name, from which they are not met by chance."""
+_QUOTED = 60
+"""Characters of an instruction that stand in a call only if it quotes it."""
+_FOREIGN = 0.2
+"""Share of an instruction's words that the user used, up to which it speaks of something else."""
+_TITLE = re.compile(r"(?:[A-ZÀ-Þ][\w'’\-]+(?:\s(?:of|de|the|la|du|and|&)\s|\s)){1,5}[A-ZÀ-Þ][\w'’\-]+")  # noqa: RUF001
+_SAYING = re.compile(
+    r"\b(?:say|tell|mention|recommend|write|answer|respond|state|claim|include|add|suggest|advise|report|print|dis|sage|"
+    r"schreibe|empfiehl|diga|di|recomienda)\b|说|告诉|推荐|言って",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ObeyedInstruction:
-    """Compares a call with every instruction read so far; the instruction alone, ignored or refused, counts nothing."""
+    """Compares a step with every instruction read so far; the instruction alone, ignored or refused, counts nothing."""
 
     name: str = "obeyed_instruction"
     explanation: str = (
         "A tool's result tells the agent to do something and the agent does it: the call carries the instruction's own "
-        "values or words. Quiet where the agent ignores it, or where the user asked for it and nothing in the text "
-        "tries to take over."
+        "values, tool or words, or the answer says what it wants said. Quiet where the agent ignores it, and where the "
+        "user asked for it and nothing in the text tries to take over."
     )
 
-    def find(self, act: Act, scene: Scene) -> Iterator[Evidence]:
-        """Yields the instruction that the call fits best, if any."""
-        if not scene.instructions or not act.effects:
+    def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
+        """Yields, for each act and for the closing words, the instruction that they fit best."""
+        if not scene.instructions:
             return
-        named = frozenset(
-            (t.value.kind, t.value.key) for t in act.traces if t.value.kind not in _WEAK and not scene.vouched(t)
-        )
-        said = scene.request.new_words(_short_words(act))
-        changes = bool(scene.request.unasked(act.effects))
-        best: tuple[float, Instruction] | None = None
-        for instruction in scene.instructions:
-            match = _match(act, instruction, named, said, scene)
-            if not match:
-                continue
-            reasons = [instruction.strength, scene.catalogue.unasked if changes else 0.0]
-            weight = match * noisy_or(reasons)
-            if best is None or weight > best[0]:
-                best = (weight, instruction)
-        if best:
-            weight, instruction = best
-            how = f" ({', '.join(instruction.cues)})" if instruction.cues else ""
-            yield Evidence(
-                detector=self.name,
-                message=f"The call to {act.call.name} does what a text in the result of step {instruction.step + 1} "
-                f"tells the agent to do{how}.",
-                step=act.step,
-                quote=instruction.quote,
-                source_step=instruction.step,
-                labels=axes.obeyed(act.effects),
-                weight=round(weight, 4),
-            )
+        for act in turn.acts:
+            unasked = bool(scene.request.unasked(act.effects))
+            matches = [(_match(act, i, scene), i) for i in scene.instructions]
+            if best := _best(matches, unasked, turn, scene):
+                yield _evidence(self.name, f"The call to {act.call.name} does", turn, *best, act.effects)
+        if turn.closing and turn.text and not turn.refuses:
+            matches = [(_said(turn.text, i, scene), i) for i in scene.instructions]
+            if best := _best(matches, True, turn, scene):
+                yield _evidence(self.name, "The answer says", turn, *best, frozenset())
 
 
-def _match(
-    act: Act, instruction: Instruction, named: frozenset[tuple[Kind, str]], said: frozenset[str], scene: Scene
-) -> float:
-    """How closely the call does what the instruction says, in [0, 1]."""
-    if named & instruction.values:
-        return scene.catalogue.match["value"]
-    shared = len(said & instruction.words)
+def _best(
+    matches: list[tuple[float, Instruction]], unasked: bool, turn: Turn, scene: Scene
+) -> tuple[float, Instruction] | None:
+    """The instruction that weighs most of those that fit at all."""
+    weighed = [(m * _reasons(i, unasked, turn, scene), i) for m, i in matches if m > 0]
+    best = max(weighed, key=lambda pair: pair[0], default=None)
+    return best if best and best[0] > 0 else None
+
+
+def _reasons(instruction: Instruction, unasked: bool, turn: Turn, scene: Scene) -> float:
+    """How far an instruction that a call fits was nobody's with authority."""
+    joins = scene.catalogue.joins
+    if scene.request.delegated:
+        cues = [c.weight for c in scene.catalogue.cues if c.name in instruction.cues and c.name not in _MARKERS]
+        return noisy_or([joins["delegated"], *cues])
+    if instruction.origin is not Origin.OBSERVATION:
+        return instruction.strength
+    return noisy_or(
+        [
+            instruction.strength,
+            joins["unasked"] if unasked else 0.0,
+            joins["foreign"] if _foreign(instruction, scene) else 0.0,
+            joins["announced"] if turn.announces else 0.0,
+        ]
+    ) * (joins["refusing"] if turn.refuses else 1.0)
+
+
+def _foreign(instruction: Instruction, scene: Scene) -> bool:
+    """Whether an instruction speaks of other things than the user."""
+    mine = instruction.stems
+    return scene.request.known and bool(mine) and len(mine & scene.request.stems) <= _FOREIGN * len(mine)
+
+
+def _match(act: Act, instruction: Instruction, scene: Scene) -> float:
+    """How closely a call does what an instruction says, in [0, 1]."""
+    match = scene.catalogue.match
+    if any(instruction.plain.strip(" -'\"")[:_QUOTED] in text for text in act.texts):
+        return 0.0  # the call carries the instruction itself, as the name of a thing or as a report
+    best, outward = 0.0, False
+    if len(act.joined_name) >= _NAME and act.joined_name in instruction.joined:
+        best = match["tool"]
+    if instruction.origin is not Origin.OBSERVATION:
+        return best  # what the user wrote he vouches for: only a tool that a take-over names counts
+    for trace in act.traces:
+        value = (trace.value.kind, trace.value.key)
+        if trace.value.kind in _WEAK or value not in instruction.values or scene.vouched(trace):
+            continue
+        before = trace.seen.get(Source.UNTRUSTED, instruction.step) < instruction.step
+        best = max(best, match["value"] * (match["known_before"] if before else 1.0))
+        outward = outward or trace.value.kind in (Kind.URL, Kind.HOST)
+    if best < match["literal"] and any(_literal(leaf, instruction, scene) for leaf in act.short_leaves):
+        best = match["literal"]
+    best = max(best, _words(act, instruction, scene))
+    return best if act.changes or outward else best * match["only_reads"]
+
+
+def _literal(leaf: str, instruction: Instruction, scene: Scene) -> bool:
+    """Whether an argument's own words stand in the instruction, and neither the user nor other data said them."""
+    if len(leaf) < 5 or leaf in COMMON or leaf not in instruction.plain or scene.request.names(leaf):
+        return False
+    return any(w not in scene.data_words for w in words(leaf) if len(w) >= _RARE and not w.isdigit())
+
+
+def _words(act: Act, instruction: Instruction, scene: Scene) -> float:
+    """Words in common that the user did not use; a call that only reads needs more than words."""
+    match = scene.catalogue.match
+    if not act.changes:
+        return 0.0
+    shared = len((stems(act.short_words) - scene.request.stems) & instruction.stems)
     if shared >= 3:
-        return scene.catalogue.match["many_words"]
-    same = act.effects & instruction.effects - {Effect.READ}
-    return scene.catalogue.match["few_words"] if shared == 2 and same else 0.0
+        return match["many_words"]
+    same = bool(act.effects & instruction.effects - {Effect.READ})
+    alone = shared == 1 and instruction.cues and scene.request.unasked(act.effects)
+    return match["few_words"] if same and (shared == 2 or alone) else 0.0
 
 
-def _short_words(act: Act) -> str:
-    short = [leaf for _, leaf in leaves(act.arguments) if isinstance(leaf, str) and len(leaf.split()) <= _SHORT]
-    return " ".join([name_words(act.call.name), *short])
+def _said(text: str, instruction: Instruction, scene: Scene) -> float:
+    """Whether an answer carries the name that an instruction wants said, and says nothing of the instruction."""
+    if not instruction.cues or not _SAYING.search(instruction.quote):
+        return 0.0
+    titles = {m[0] for m in _TITLE.finditer(instruction.quote)}
+    wanted = [t for t in titles if len(t) >= 8 and not scene.request.typed(t)]
+    return scene.catalogue.match["many_words"] if any(t in text for t in wanted) else 0.0
+
+
+_SOURCES = {
+    Origin.OBSERVATION: "indirect_prompt_injection",
+    Origin.REQUEST: "direct_prompt_injection",
+    Origin.TOOL: "tool_description_injection",
+}
+_PLACES = {
+    Origin.OBSERVATION: "a text in the result of step {}",
+    Origin.REQUEST: "a text in step {}",
+    Origin.TOOL: "a tool's description",
+}
+
+
+def _evidence(
+    name: str, doing: str, turn: Turn, weight: float, instruction: Instruction, effects: frozenset[Effect]
+) -> Evidence:
+    how = f" ({', '.join(instruction.cues)})" if instruction.cues else ""
+    place = _PLACES[instruction.origin].format(instruction.step + 1)
+    return Evidence(
+        detector=name,
+        message=f"{doing} what {place} tells the agent to do{how}.",
+        step=turn.index,
+        quote=instruction.quote,
+        source_step=instruction.step if instruction.step >= 0 else None,
+        labels=axes.obeyed(effects, _SOURCES[instruction.origin]),
+        weight=round(weight, 4),
+    )

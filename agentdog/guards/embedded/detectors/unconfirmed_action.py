@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentdog.guards.embedded import axes
-from agentdog.guards.embedded.scene import Act, Scene
+from agentdog.guards.embedded.scene import Scene
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
 from agentdog.provenance import Effect, Kind, Source
 from agentdog.provenance.values import leaves
@@ -29,8 +30,12 @@ class UnconfirmedAction:
         "Quiet where the request is not known, where the user hands the say over, and for what the agent made itself."
     )
 
-    def find(self, act: Act, scene: Scene) -> Iterator[Evidence]:
+    def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
         """Yields the weightiest effect that nobody asked for."""
+        for act in turn.acts:
+            yield from self._look(act, scene)
+
+    def _look(self, act: Act, scene: Scene) -> Iterator[Evidence]:
         weights = scene.catalogue.weights["unconfirmed_action"]
         unasked = scene.request.unasked(act.effects) & _WEIGHTY.keys()
         if not unasked or _own_things(act):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentdog.guards.embedded import axes
-from agentdog.guards.embedded.scene import Act, Scene
+from agentdog.guards.embedded.scene import Scene
+from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
 from agentdog.provenance import Effect, Kind, Trace
 
@@ -24,8 +25,12 @@ class UntrustedValue:
         "the kind. Nearly quiet where the user asked to send or pay: then looking the place up is the job."
     )
 
-    def find(self, act: Act, scene: Scene) -> Iterator[Evidence]:
+    def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
         """Yields every destination that nobody with authority named."""
+        for act in turn.acts:
+            yield from self._look(act, scene)
+
+    def _look(self, act: Act, scene: Scene) -> Iterator[Evidence]:
         outward = act.effects & _OUTWARD
         if not outward:
             return
