@@ -6,6 +6,7 @@ exceeds it first is where they are alerted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -94,8 +95,8 @@ def replay(judged: Sequence[tuple[Trajectory, Diagnosis]], guard: str, *, days: 
 
 
 def _thresholds(diagnoses: Iterable[Diagnosis]) -> list[float]:
-    """Highest scores that occur, from the highest to the lowest, at three digits; and one that nothing reaches."""
-    peaks = {round(d.p_unsafe - 5e-4, 3) for d in diagnoses if d.p_unsafe is not None and d.p_unsafe > 0}
+    """Highest scores that occur, the highest first, cut to three digits; and one that hardly any reaches."""
+    peaks = {math.floor(d.p_unsafe * 1000 + 1e-9) / 1000 for d in diagnoses if d.p_unsafe is not None}
     return [1.0, *sorted((p for p in peaks if 0 < p < 1), reverse=True)]
 
 

@@ -7,18 +7,19 @@ Invariant: `ModelSession.verdict` never raises for anything that a model or its 
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards.api import Api
-from agentdog.guards.asking import Judged, judge
+from agentdog.guards.asking import Judged, analyse, decide, label
 from agentdog.guards.axes import compared, distributions
-from agentdog.guards.chat_api import ChatFailure
+from agentdog.guards.chat_api import Answer, ChatFailure, Usage
 from agentdog.guards.deciding import Rule
 from agentdog.guards.desk import Desk, join
 from agentdog.guards.fitting import cut_marker, keep
@@ -30,7 +31,8 @@ from agentdog.guards.verdict import Outcome, Reason, Verdict
 from agentdog.trajectory import Header, Step
 from agentdog.trajectory.render import render_header, render_profile, render_step
 
-Work = Callable[[Api, Served], Awaitable[Judged]]
+Answered = TypeVar("Answered")
+Work = Callable[[Api, Served], Awaitable[Answered]]
 
 
 class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +98,7 @@ class ModelGuard:
         tools = render_profile(header, self.pack.render) if self.pack.names_tools else ""
         return ModelSession(self, render_header(header, self.pack.render), tools)
 
-    async def _run(self, key: str, work: Work) -> Judged:
+    async def _run(self, key: str, work: Work[Answered]) -> Answered:
         """Does the work where the trajectory of this key is at home; raises `ChatFailure`."""
         raise NotImplementedError
 
@@ -104,27 +106,64 @@ class ModelGuard:
         """Fields that go with every request."""
         return {}
 
-    async def judge(self, pieces: Sequence[str], tools: str = "") -> Verdict:
+    async def judge(self, pieces: Sequence[str], tools: str = "", *, labels: bool = True) -> Verdict:
         """Judges a rendered prefix, header first and then one piece per step; a failure is a ``not_evaluated``."""
         began = time.perf_counter()
-        # Header and first step are the same for every prefix of a trajectory: it stays where it is known.
-        key = digest(*pieces[:2])
-        try:
-            judged = await self._run(key, lambda api, served: self._judge_at(api, served, pieces, tools))
-        except ChatFailure as failure:
-            took = (time.perf_counter() - began) * 1000
-            return self.not_evaluated(failure.reason, failure.detail, took, failure.raw)
-        return self._verdict(judged, (time.perf_counter() - began) * 1000)
 
-    async def _judge_at(self, api: Api, served: Served, pieces: Sequence[str], tools: str) -> Judged:
+        async def work(api: Api, served: Served) -> Judged:
+            desk, text, note = await self._desk(api, served, pieces, tools)
+            judged = await decide(desk, text, tools)
+            judged = judged._replace(note=join(note, judged.note))
+            wanted = labels and judged.outcome is Outcome.UNSAFE
+            return await self._labelled(desk, text, tools, judged) if wanted else judged
+
+        try:
+            judged = await self._run(_home(pieces), work)
+        except ChatFailure as failure:
+            return self.not_evaluated(failure.reason, failure.detail, _since(began), failure.raw)
+        return self._verdict(judged, _since(began))
+
+    async def label(self, verdict: Verdict, pieces: Sequence[str], tools: str = "") -> Verdict:
+        """Adds labels to a verdict of the same prefix, where they are a question of their own."""
+        if verdict.labels is not None or verdict.outcome is Outcome.NOT_EVALUATED:
+            return verdict
+        began = time.perf_counter()
+        cost = Usage(verdict.prompt_tokens, verdict.cached_tokens, verdict.completion_tokens)
+        before = Judged(verdict.outcome, verdict.p_unsafe, None, verdict.detail, cost, raw=verdict.raw)
+
+        async def work(api: Api, served: Served) -> Judged:
+            desk, text, _ = await self._desk(api, served, pieces, tools)
+            return await self._labelled(desk, text, tools, before)
+
+        try:
+            judged = await self._run(_home(pieces), work)
+        except ChatFailure as failure:
+            judged = before._replace(note=join(before.note, f"labels: {failure.reason} ({failure.detail})"))
+        return self._verdict(judged, verdict.latency_ms + _since(began))
+
+    async def analysis(self, outcome: Outcome, pieces: Sequence[str], tools: str = "") -> str:
+        """Has the model write why; raises `GuardUnavailable` when it does not answer."""
+
+        async def work(api: Api, served: Served) -> Answer:
+            desk, text, _ = await self._desk(api, served, pieces, tools)
+            return await analyse(desk, text, tools, outcome)
+
+        try:
+            answer = await self._run(_home(pieces), work)
+        except ChatFailure as failure:
+            raise GuardUnavailable(f"the guard wrote no analysis: {failure.reason} ({failure.detail})") from failure
+        return answer.text.strip()
+
+    async def _desk(self, api: Api, served: Served, pieces: Sequence[str], tools: str) -> tuple[Desk, str, str | None]:
         text, note = await self._fit(api, served, pieces, tools)
-        desk = Desk(api, served, self.pack, self._rule, self._extra(served))
-        judged = await judge(desk, text, tools)
-        judged = judged._replace(note=join(note, judged.note))
-        wanted = self._asked_for.axes and judged.outcome is Outcome.UNSAFE and self.pack.family == "verdict_first"
-        if not wanted or self.pack.labels is None:
+        return Desk(api, served, self.pack, self._rule, self._extra(served)), text, note
+
+    async def _labelled(self, desk: Desk, text: str, tools: str, judged: Judged) -> Judged:
+        """Asks for labels where they are a question of their own, and for every label's probability where wanted."""
+        judged = await label(desk, text, tools, judged)
+        if not self._asked_for.axes or self.pack.family != "verdict_first" or self.pack.labels is None:
             return judged
-        if served.scores != "logprob_token_ids":
+        if desk.served.scores != "logprob_token_ids":
             return judged._replace(note=join(judged.note, "axes: this server gives no exact log-probabilities"))
         try:
             axes = await distributions(desk, self.pack.ask(text, tools))
@@ -202,8 +241,38 @@ class ModelSession:
         self._pieces.append(self._guard.step_text(step))
         self._has_content |= bool(step.text or step.tool_calls or step.reasoning or step.error)
 
+    def fork(self) -> ModelSession:
+        """Returns a session over the same prefix."""
+        other = copy.copy(self)
+        other._pieces = list(self._pieces)
+        return other
+
     async def verdict(self) -> Verdict:
         """Judges the prefix that ends in the last step."""
+        return await self._judged(labels=True)
+
+    async def verdict_only(self) -> Verdict:
+        """Judges it without asking for labels."""
+        return await self._judged(labels=False)
+
+    async def label(self, verdict: Verdict) -> Verdict:
+        """Adds labels to a verdict of the same prefix."""
+        return await self._guard.label(verdict, self._pieces, self._tools)
+
+    async def analysis(self, verdict: Verdict) -> str:
+        """Has the model write why the prefix was judged so; raises `GuardUnavailable` when it does not answer."""
+        return await self._guard.analysis(verdict.outcome, self._pieces, self._tools)
+
+    async def _judged(self, *, labels: bool) -> Verdict:
         if not self._has_content:
             return self._guard.not_evaluated(Reason.NO_CONTENT, "the telemetry carries no content up to this step")
-        return await self._guard.judge(self._pieces, self._tools)
+        return await self._guard.judge(self._pieces, self._tools, labels=labels)
+
+
+def _home(pieces: Sequence[str]) -> str:
+    """Header and first step are the same for every prefix of a trajectory: it stays where it is known."""
+    return digest(*pieces[:2])
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 from agentdog.base.ids import digest
 from agentdog.guards import packs
-from agentdog.guards.asking import Judged
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.deciding import Rule
-from agentdog.guards.modelled import ModelGuard, Work
+from agentdog.guards.modelled import Answered, ModelGuard, Work
 from agentdog.guards.options import KEY_VARIABLE, SCHEME, ServerOptions, parse
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.replicas import Replica, Replicas
@@ -89,8 +88,8 @@ class ServerGuard(ModelGuard):
         urls, options = parse(uri)
         return cls(urls, options, key=key or environ.get(KEY_VARIABLE), packs_folder=packs_folder, diagnoses=diagnoses)
 
-    async def _run(self, key: str, work: Work) -> Judged:
-        async def at(member: Replica) -> Judged:
+    async def _run(self, key: str, work: Work[Answered]) -> Answered:
+        async def at(member: Replica) -> Answered:
             return await work(member.api, await member.served())
 
         return await self.replicas.run(key, at)

@@ -13,14 +13,13 @@ import msgspec
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards import packs
-from agentdog.guards.asking import Judged
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.deciding import Rule
 from agentdog.guards.engines.engine import EngineApi
 from agentdog.guards.engines.folder import ModelFolder, read
 from agentdog.guards.engines.local import LocalEngine, demand_packages
 from agentdog.guards.engines.vllm_engine import VllmEngine, interpreter
-from agentdog.guards.modelled import JudgeOptions, ModelGuard, Work
+from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work
 from agentdog.guards.packs import Pack
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.served import Served, describe
@@ -156,7 +155,7 @@ class EngineGuard(ModelGuard):
                 raise ChatFailure(Reason.TIMED_OUT, why) from error
         return self._served
 
-    async def _run(self, key: str, work: Work) -> Judged:
+    async def _run(self, key: str, work: Work[Answered]) -> Answered:
         served = await self.served()
         try:
             async with asyncio.timeout(self.options.timeout), self._slots:
