@@ -53,16 +53,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv $(VENV)
 
-# One marker file per set; the editable install makes the console scripts.
+# One marker file per set; the editable install makes the console scripts. The pins are whole, so pip must not resolve
+# again: it would look at newer releases for a name that is asked for with an extra, and those have no hash.
 $(VENV)/run.done: requirements/ui.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) (about a minute, once)"
-	@$(PIP) --require-hashes -r requirements/ui.txt
+	@$(PIP) --no-deps --require-hashes -r requirements/ui.txt
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
 $(VENV)/%.done: requirements/%.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) with the $* tools (a minute or two, once)"
-	@$(PIP) --require-hashes -r $<
+	@$(PIP) --no-deps --require-hashes -r $<
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
