@@ -1,8 +1,8 @@
 """Guards one behind the other: ``cascade:STAGE>STAGE>...``, a cheap one first, a dearer one for what is left.
 
 The rule: the next stage is asked for what a stage calls unsafe, could not evaluate, or, with ``@P`` behind the stage,
-gives a P(unsafe) of at least P. The last stage that answered decides; one that names labels only adds them. A stage
-that fails leaves the verdict before it standing, and the verdict says so.
+gives a P(unsafe) of at least P. The last stage that answered decides; one that names labels only is asked for what is
+unsafe alone, and adds them. A stage that fails leaves the verdict before it standing, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ class CascadeSession:
     async def verdict(self) -> Verdict:
         """Judges the prefix that ends in the last step."""
         verdict = await self._sessions[0].verdict()
-        for stage, session in zip(self._cascade.stages, self._sessions[1:], strict=False):
-            if not stage.goes_on(verdict):
+        behind = [stage.guard for stage in self._cascade.stages[1:]]
+        for stage, guard, session in zip(self._cascade.stages, behind, self._sessions[1:], strict=False):
+            if not stage.goes_on(verdict) or (guard.info.labels_only and verdict.outcome is not Outcome.UNSAFE):
                 break
             verdict = _joined(verdict, await session.verdict())
         return msgspec.structs.replace(verdict, guard=self._cascade.info.fingerprint)

@@ -79,6 +79,11 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise GuardUnavailable(f"guard option {name} is {value}; give at least {bound}")
 
 
+def asked_beside(options: JudgeOptions) -> tuple[str, ...]:
+    """What of the options changes an answer beside pack and rule, for a guard's fingerprint."""
+    return ("axes",) if options.axes else ()
+
+
 class ModelGuard:
     """Judges by asking a model; who that is, and how it is reached, is its subclasses' affair."""
 

@@ -25,6 +25,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         wording: whose words its prompt is in: ``own``, ``official``, or a user's.
         note: what people must know before trusting it.
         served: it asks a server that caches prefixes, so that the newest prefix is best asked for first.
+        labels_only: it names the labels of what is known to be unsafe, and gives no verdict of its own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     wording: str | None = None
     note: str | None = None
     served: bool = False
+    labels_only: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -16,7 +16,7 @@ from agentdog.base.ids import digest
 from agentdog.guards import packs
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.deciding import Rule
-from agentdog.guards.modelled import Answered, ModelGuard, Work
+from agentdog.guards.modelled import Answered, ModelGuard, Work, asked_beside
 from agentdog.guards.options import KEY_VARIABLE, SCHEME, ServerOptions, parse
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.replicas import Replica, Replicas
@@ -55,11 +55,12 @@ class ServerGuard(ModelGuard):
         info = GuardInfo(
             name=options.model or urlsplit(urls[0]).netloc,
             uri=f"{SCHEME}{','.join(urls)}{query}",
-            fingerprint=digest("server", pack.fingerprint, place, repr(rule), size=8),
+            fingerprint=digest("server", pack.fingerprint, place, repr(rule), *asked_beside(options), size=8),
             pack=pack.name,
             wording=pack.wording,
             note=pack.note,
             served=True,
+            labels_only=pack.family == "labels_only",
         )
         super().__init__(pack, options, info)
 

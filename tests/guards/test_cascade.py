@@ -56,6 +56,28 @@ def test_a_diagnoser_names_labels_and_leaves_the_verdict(query: str) -> None:
     )
 
 
+def test_a_diagnoser_is_never_asked_about_what_nobody_called_unsafe() -> None:
+    """It has labels for everything it is given, and would make of a doubt a finding."""
+    text = DIAGNOSIS.replace("Risk Consequence", "Real World Harm")
+    with scripted_guard(lambda p, b: (200, completion(text))) as server:
+        last = f"server:{server.url}?pack=agentdog-1.0-diagnosis"
+        steps = [user("0.3"), user("0.9")]
+        found = verdicts(factory.build(f"cascade:{GATE}@0.2>{last}"), steps)
+        [blind] = verdicts(factory.build(f"cascade:python:{__name__}:unable>{last}"), [user("x")])
+    assert [v.outcome for v in found] == [Outcome.SAFE, Outcome.UNSAFE]
+    assert (blind.outcome, blind.labels) == (Outcome.NOT_EVALUATED, None)
+    assert len(server.chats()) == 1
+
+
+def unable(prefix: dict[str, Any]) -> dict[str, Any]:
+    raise RuntimeError("cannot say")
+
+
+def test_asking_for_axes_is_another_guard() -> None:
+    uri = "server:http://127.0.0.1:9/v1?model=m&pack=generic"
+    assert factory.build(uri).info.fingerprint != factory.build(f"{uri}&axes=true").info.fingerprint
+
+
 def test_a_stage_that_fails_leaves_the_verdict_before_it() -> None:
     gone = f"server:http://127.0.0.1:{closed_port()}/v1?retries=0"
     [verdict] = verdicts(factory.build(f"cascade:{GATE}>{gone}"), [user("0.9")])

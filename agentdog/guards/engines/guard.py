@@ -19,7 +19,7 @@ from agentdog.guards.engines.engine import EngineApi
 from agentdog.guards.engines.folder import ModelFolder, read
 from agentdog.guards.engines.local import LocalEngine, demand_packages
 from agentdog.guards.engines.vllm_engine import VllmEngine, interpreter
-from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work
+from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work, asked_beside
 from agentdog.guards.packs import Pack
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.served import Served, describe
@@ -130,12 +130,16 @@ class EngineGuard(ModelGuard):
         self._slots = asyncio.Semaphore(options.concurrency)
         self._served: Served | None = None
         self._asking: asyncio.Task[Served] | None = None
-        rule = Rule(options.threshold, options.margin)
+        rule = repr(Rule(options.threshold, options.margin))
+        told = (pack.fingerprint, folder.fingerprint, options.dtype, rule, *asked_beside(options))
         info = GuardInfo(
             name=folder.name,
             uri=f"{scheme}:{folder.path}?pack={pack.name}",
-            fingerprint=digest(scheme, pack.fingerprint, folder.fingerprint, options.dtype, repr(rule), size=8),
+            fingerprint=digest(
+                scheme, pack.fingerprint, folder.fingerprint, options.dtype, repr(rule), *asked_beside(options), size=8
+            ),
             pack=pack.name,
+            labels_only=pack.family == "labels_only",
             wording=pack.wording,
             note=pack.note,
         )
