@@ -135,9 +135,7 @@ class EngineGuard(ModelGuard):
         info = GuardInfo(
             name=folder.name,
             uri=f"{scheme}:{folder.path}?pack={pack.name}",
-            fingerprint=digest(
-                scheme, pack.fingerprint, folder.fingerprint, options.dtype, repr(rule), *asked_beside(options), size=8
-            ),
+            fingerprint=digest(scheme, *told, size=8),
             pack=pack.name,
             labels_only=pack.family == "labels_only",
             wording=pack.wording,
