@@ -73,7 +73,14 @@ class ProvenanceIndex:
     """First sightings of every value, by source."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[Kind, str], dict[Source, int]] = {}
+        # What is known of a value is replaced, never changed in place: copies share it.
+        self._seen: dict[tuple[Kind, str], Mapping[Source, int]] = {}
+
+    def fork(self) -> ProvenanceIndex:
+        """Returns a copy that grows on its own, for less than a reading of the texts costs."""
+        twin = ProvenanceIndex()
+        twin._seen = self._seen.copy()
+        return twin
 
     def add(self, text: str, source: Source, step: int) -> None:
         """Records every value of a text; a value already seen from that source keeps its first step."""
@@ -87,7 +94,11 @@ class ProvenanceIndex:
 
     def _record(self, values: Iterable[Value], source: Source, step: int) -> None:
         for value in values:
-            self._seen.setdefault((value.kind, value.key), {}).setdefault(source, step)
+            known = self._seen.get((value.kind, value.key))
+            if known is None:
+                self._seen[value.kind, value.key] = {source: step}
+            elif source not in known:
+                self._seen[value.kind, value.key] = {**known, source: step}
 
     def seen(self, value: Value) -> Mapping[Source, int]:
         """Returns the first step per source; empty for a value never seen."""

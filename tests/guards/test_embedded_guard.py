@@ -14,7 +14,7 @@ from agentdog.guards import Outcome, Reason, Verdict
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.embedded.catalogue import noisy_or
 from agentdog.trajectory import Step, ToolCall
-from tests.guards.steps import calls, result, says, user, verdicts
+from tests.guards.steps import HEADER, calls, result, says, user, verdicts
 
 STEPS = st.lists(
     st.sampled_from(
@@ -48,6 +48,22 @@ def test_a_session_extended_step_by_step_equals_one_rebuilt_from_the_prefix(step
     incremental = [told(v) for v in verdicts(guard, steps)]
     rebuilt = [told(verdicts(guard, steps[: n + 1])[-1]) for n in range(len(steps))]
     assert incremental == rebuilt
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS, STEPS, STEPS)
+def test_a_copy_and_its_original_go_on_apart(before: list[Step], one: list[Step], other: list[Step]) -> None:
+    guard = EmbeddedGuard()
+    original = guard.open(HEADER)
+    for step in before:
+        original.extend(step)
+    copy = original.fork()
+    for step in one:
+        copy.extend(step)
+    for step in other:
+        original.extend(step)
+    for session, rest in ((copy, one), (original, other)):
+        assert told(asyncio.run(session.verdict())) == told(verdicts(guard, [*before, *rest])[-1])
 
 
 @settings(deadline=None)

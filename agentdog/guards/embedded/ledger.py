@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentdog.base.ids import canonical_json, digest
 from agentdog.guards.embedded.catalogue import Catalogue
+from agentdog.guards.embedded.forking import forked
 from agentdog.guards.embedded.turn import Act
 from agentdog.provenance import Effect, Kind
 
@@ -30,7 +31,7 @@ class Failure:
     quote: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """How often one call was made, with the same answer each time."""
 
@@ -38,7 +39,7 @@ class Repeat:
     answer: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """What was done with one path, by the step at which it first was."""
 
@@ -65,6 +66,10 @@ class Ledger:
         self._pending: deque[Act] = deque(maxlen=MEMORY)
         self._repeats: OrderedDict[str, Repeat] = OrderedDict()
 
+    def fork(self) -> Ledger:
+        """Returns a copy that grows on its own."""
+        return forked(self)
+
     def did(self, act: Act) -> None:
         """Takes in an act, before its result is known."""
         self._pending.append(act)
@@ -72,9 +77,8 @@ class Ledger:
         self.names[act.call.name] += 1
         self.changes += act.changes
         for path, how in touched(act):
-            file = self.files.setdefault(path, File())
-            if getattr(file, how) is None:
-                setattr(file, how, act.step)
+            file = self.files.get(path, File())
+            self.files[path] = file if getattr(file, how) is not None else replace(file, **{how: act.step})
             if len(self.files) > MEMORY:
                 self.files.popitem(last=False)
 
@@ -91,10 +95,9 @@ class Ledger:
             self.failures.append(self.last_failed)
             self.failed.update(act.effects)
         key = _key(act)
-        repeat = self._repeats.setdefault(key, Repeat())
+        repeat = self._repeats.get(key, Repeat())
         answer = digest("answer", shown)
-        repeat.count = repeat.count + 1 if repeat.answer in ("", answer) else 1
-        repeat.answer = answer
+        self._repeats[key] = Repeat(repeat.count + 1 if repeat.answer in ("", answer) else 1, answer)
         if len(self._repeats) > MEMORY:
             self._repeats.popitem(last=False)
         return act

@@ -6,6 +6,7 @@ Invariant: it only grows. What a user confirms he asks for: an agent's proposal,
 from __future__ import annotations
 
 from agentdog.guards.embedded.catalogue import Catalogue
+from agentdog.guards.embedded.forking import forked
 from agentdog.guards.embedded.instructions import stems, telling
 from agentdog.provenance import Effect, EffectCatalogue
 from agentdog.provenance.values import words
@@ -25,6 +26,10 @@ class Request:
         self.delegated = False
         self.pressure: str | None = None
         self.harm: dict[str, str] = {}
+
+    def fork(self) -> Request:
+        """Returns a copy that grows on its own."""
+        return forked(self)
 
     def frame(self, system: str) -> None:
         """Takes in a system prompt: it may press the agent, and asks for nothing by itself."""

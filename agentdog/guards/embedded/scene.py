@@ -10,6 +10,7 @@ from typing import Any
 
 from agentdog.guards.embedded import instructions
 from agentdog.guards.embedded.catalogue import Catalogue
+from agentdog.guards.embedded.forking import forked
 from agentdog.guards.embedded.instructions import Instruction, Origin
 from agentdog.guards.embedded.ledger import Ledger
 from agentdog.guards.embedded.request import Request
@@ -58,6 +59,10 @@ class Scene:
             self.offered.update(_LISTED.findall(agent.system or ""))
         for tool in self.tools.values():
             self._keep(tool.description or "", SYSTEM_STEP, Origin.TOOL)
+
+    def fork(self) -> Scene:
+        """Returns a copy that grows on its own."""
+        return forked(self)
 
     def hear_user(self, step: Step, index: int) -> None:
         """Takes in what the user said; a yes takes in what the agent proposed just before."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from agentdog.guards.embedded.detectors import Detector
+from agentdog.guards.embedded.forking import forked
 from agentdog.guards.embedded.looks import Look, looks
 from agentdog.guards.embedded.model import Model
 from agentdog.guards.embedded.scene import Scene
@@ -43,6 +44,10 @@ class EmbeddedSession:
         self._doubts: list[Evidence] = []
         self.signals: list[tuple[int, dict[str, float]]] = []
         self.looks: tuple[Look, ...] = ()
+
+    def fork(self) -> EmbeddedSession:
+        """Returns a session at the same prefix; what is shown to one the other does not see."""
+        return forked(self)
 
     def extend(self, step: Step) -> None:
         """Takes in one step; an agent's words and calls are looked at against everything before them."""

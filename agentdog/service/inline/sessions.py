@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Protocol, cast
 
 from agentdog.guards import Guard, GuardSession
+from agentdog.guards.protocol import Forks
 from agentdog.trajectory import Header, Trajectory, prefix_keys
 
 KEPT = 256
-
-
-class Forkable(Protocol):
-    """A session that can be copied for less than it costs to build it anew."""
-
-    def fork(self) -> GuardSession:
-        """Returns a session at the same prefix; what is shown to one the other does not see."""
-        ...
 
 
 class Sessions:
@@ -41,9 +33,9 @@ class Sessions:
         shown, session = taken or (0, self._guard.open(Header.of(trajectory)))
         for step in trajectory.steps[shown:last]:
             session.extend(step)
-        fork = getattr(session, "fork", None)
-        ahead = cast("Forkable", session).fork() if fork is not None and last > 0 else session
-        if ahead is not session:
+        ahead = session
+        if isinstance(session, Forks) and last > 0:
+            ahead = session.fork()
             self._keep(keys[last - 1], last, session)
         for step in trajectory.steps[max(shown, last) :]:
             ahead.extend(step)
