@@ -17,6 +17,7 @@ from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
 from agentdog.guards import Guard, Outcome, Reason, Verdict
+from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
 from agentdog.service.purse import StoreLeases, StorePurse
 from agentdog.service.settings import Settings
@@ -133,6 +134,8 @@ class Judging:
         if done is None:
             return
         trajectory = assignment.trajectory
+        if self._settings.outbound.otlp.endpoint is not None:
+            await self._store.enqueue(work.project, [verdicts_unit(trajectory.id)])
         wait_s = self._wait_s(done, trajectory)
         if wait_s is not None:
             due_ns = self._clock.now_ns() + int(wait_s * _NANOS)

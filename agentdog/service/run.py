@@ -16,9 +16,11 @@ from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.process import configure_logging, stop_event
+from agentdog.service.sending import Sending
 from agentdog.service.serve import serve
 from agentdog.service.settings import Settings
 from agentdog.service.stores import open_store
+from agentdog.service.targets import open_targets
 from agentdog.service.worker import Worker
 from agentdog.store.contract import Store
 
@@ -58,12 +60,18 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
     # Unique among all workers on all machines, so that nobody's claims are mistaken for ours.
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with stop_event(tethered=tethered) as stop:
-        async with _guard(settings, settings.guard.uri) as guard, open_store(settings) as store:
-            _log.info("working as %s, guard %s", name, guard.info.name)
-            figures = Figures(store)
-            worker = Worker(
-                store, Judging(store, guard, settings, figures=figures), settings, name=name, memory=store.memory
+        async with (
+            _guard(settings, settings.guard.uri) as guard,
+            open_targets(settings) as targets,
+            open_store(settings) as store,
+        ):
+            _log.info(
+                "working as %s, guard %s; telling %s", name, guard.info.name, ", ".join(targets.names) or "nobody"
             )
+            figures = Figures(store)
+            judging = Judging(store, guard, settings, figures=figures)
+            sending = Sending(store, targets, settings, figures=figures)
+            worker = Worker(store, judging, settings, name=name, memory=store.memory, send=sending)
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
                 await worker.run(stop)

@@ -185,6 +185,60 @@ class TlsSettings(_Part):
     ca: Path | None = Field(default=None, description="certificate authority that our own clients trust, PEM")
 
 
+class OutboundOtlpSettings(_Part):
+    """Verdicts to an OTLP receiver."""
+
+    endpoint: str | None = Field(
+        default=None,
+        repr=False,
+        description="base address of the OTLP receiver that is told every verdict, such as http://127.0.0.1:6006",
+    )
+    protocol: Literal["http/protobuf", "grpc"] = Field(default="http/protobuf", description="http/protobuf or grpc")
+    headers: str | None = Field(
+        default=None, repr=False, description="headers of every request: name=value,name=value, values percent-encoded"
+    )
+    signals: Literal["both", "traces", "logs"] = Field(
+        default="both", description="log records as the conventions say, spans for tools that show traces only, or both"
+    )
+    verdicts: Literal["all", "unsafe"] = Field(default="all", description="which verdicts are sent")
+
+
+class WebhookSettings(_Part):
+    """Alerts as signed JSON."""
+
+    url: str | None = Field(default=None, repr=False, description="receiver of alerts")
+    secret: str | None = Field(
+        default=None, repr=False, description="secret of the signature, whsec_ and base64 of 24 bytes or more"
+    )
+
+
+class SlackSettings(_Part):
+    """Alerts as chat messages."""
+
+    url: str | None = Field(
+        default=None, repr=False, description="incoming webhook of Slack, Mattermost or Rocket.Chat"
+    )
+
+
+class OutboundSettings(_Part):
+    """Who else is told."""
+
+    otlp: OutboundOtlpSettings = OutboundOtlpSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    slack: SlackSettings = SlackSettings()
+    link: str | None = Field(default=None, description="address of the dashboard as people reach it; unset: UI's own")
+    content: bool = Field(default=False, description="whether alerts carry words of the run: title, quoted evidence")
+    allow: tuple[str, ...] = Field(
+        default=(), description='networks that are not public and may get alerts, JSON: ["10.1.0.0/16"]'
+    )
+    attempts: int = Field(default=20, ge=1, description="tries before a message is given up (20: about two hours)")
+    retry_s: float = Field(
+        default=1.0, gt=0, le=600, description="pause after the first try that failed; doubled each time, to 10 minutes"
+    )
+    per_minute: int = Field(default=30, ge=1, description="messages to one place in a minute; the rest waits")
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="longest wait for a receiver")
+
+
 class Limits(_Part):
     """What one request may cost."""
 
@@ -222,6 +276,7 @@ class Settings(BaseSettings):
     check: CheckSettings = CheckSettings()
     judge: JudgeSettings = JudgeSettings()
     worker: WorkerSettings = WorkerSettings()
+    outbound: OutboundSettings = OutboundSettings()
     limits: Limits = Limits()
     auth: AuthSettings = AuthSettings()
     tls: TlsSettings = TlsSettings()

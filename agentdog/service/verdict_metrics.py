@@ -21,6 +21,8 @@ _COUNTERS = {
     "not_evaluated": ("agentdog_not_evaluated", "Verdicts that say why there is none", ("project", "reason")),
     "labelled": ("agentdog_labelled_verdicts", "Verdicts with where, how and what", ("project",)),
     "tokens": ("agentdog_guard_tokens", "Guards' tokens: prompt, of these cached, completion", ("project", "kind")),
+    "deliveries": ("agentdog_deliveries", "Tries to tell somebody, by what became of them", ("target", "result")),
+    "evaluations_sent": ("agentdog_evaluations_sent", "Verdicts that an OTLP receiver has", ("project",)),
     "alerts": ("agentdog_alerts", "Incidents that people were alerted of, or would have been", ("project", "mode")),
 }
 _HISTOGRAMS = {

@@ -1,7 +1,7 @@
-"""The worker: changed units in, trajectories out, and changed trajectories in, diagnoses out.
+"""The worker: changed units in, trajectories out; changed trajectories in, diagnoses out; what is to be told, out.
 
-Invariants: weaving and judging are lanes of their own, each with its own bound, so that a guard that hangs keeps
-nobody from seeing what his agents do; what waits for a guard waits in the store, not here.
+Invariants: weaving, judging and sending are lanes of their own, each with its own bound, so that neither a guard nor a
+receiver that hangs keeps anybody from seeing what his agents do; what waits waits in the store, not here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from agentdog.trajectory import Trajectory
 #: Brings the stored diagnosis of a trajectory up to date. A guard that fails is a verdict, not an exception.
 Judge = Callable[[Work], Awaitable[None]]
 
+#: Sends what waits in the lane ``send``. A receiver that fails is kept there, not an exception.
+Send = Callable[[Work], Awaitable[None]]
+
 _GRACE_S = 10.0
+_SENDING = 8  # messages under way at a time in one worker; receivers are slow, and few
 _NANOS = 1_000_000_000
 
 
@@ -34,6 +38,7 @@ class Worker:
         name: of this worker among all, stable while it runs.
         clock: decides what is idle.
         memory: of what was read and woven, best that of the store.
+        send: tells others; without it the lane ``send`` is left to other workers.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Worker:
         name: str,
         clock: Clock | None = None,
         memory: Memory | None = None,
+        send: Send | None = None,
     ) -> None:
         self._store = store
         self._idle_ns = int(settings.idle_s * _NANOS)
@@ -55,6 +61,10 @@ class Worker:
             Consumer(store, "weave", self.weave, limits, concurrency=limits.concurrency, name=name, grace_s=_GRACE_S),
             Consumer(store, "judge", judge, limits, concurrency=limits.judging, name=name, grace_s=_GRACE_S),
         ]
+        if send is not None:
+            self._consumers.append(
+                Consumer(store, "send", send, limits, concurrency=_SENDING, name=name, grace_s=_GRACE_S)
+            )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; what does not end soon after is dropped, and taken over by others."""

@@ -13,6 +13,7 @@ import msgspec
 from agentdog.diagnosis import Alerting, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome, Verdict
+from agentdog.outbound import Delivery
 from agentdog.review import Review, Reviewed, Suppression
 from agentdog.spans.records import Decoded, Record
 from agentdog.store.keys import Lane
@@ -225,7 +226,7 @@ class Store(Protocol):
         ...
 
     async def depth(self, lane: Lane | None = None) -> int:
-        """Returns how much waits or is being worked on, in one lane or in both."""
+        """Returns how much waits or is being worked on, in one lane or in all."""
         ...
 
     async def waiting(self) -> Mapping[Lane, Waiting]:
@@ -256,8 +257,9 @@ class Store(Protocol):
     ) -> bool:
         """Stores a diagnosis if its digest is still the trajectory's; False when the trajectory has moved on.
 
-        Each incident that is one to tell of is counted as an alert once, and told of in the feed where `alerting` is
-        ``on``. An incomplete one (verdicts are still to come) reads ``pending`` in lists unless it says unsafe already.
+        Each incident that is one to tell of is counted as an alert once; where `alerting` is ``on`` it is told of in
+        the feed, and waits in the lane ``send`` as ``alert INCIDENT TRAJECTORY``. An incomplete one (verdicts are still
+        to come) reads ``pending`` in lists unless it says unsafe already.
         """
         ...
 
@@ -372,6 +374,38 @@ class Store(Protocol):
 
     async def save_suppression(self, rule: Suppression) -> None:
         """Keeps a suppression rule; later diagnoses of its project follow it while it holds."""
+        ...
+
+    async def enqueue(self, project: str, units: Sequence[str]) -> None:
+        """Has units of the lane ``send`` worked on, unless they wait already."""
+        ...
+
+    async def save_delivery(self, delivery: Delivery) -> None:
+        """Keeps what became of a message so far."""
+        ...
+
+    async def delivery(self, project: str, trajectory_id: str, delivery_id: str) -> Delivery | None:
+        """Returns what became of one message."""
+        ...
+
+    async def deliveries(self, projects: Sequence[str], limit: int, *, unsent: bool = False) -> Sequence[Delivery]:
+        """Returns the messages last tried; with `unsent` those that wait or were given up."""
+        ...
+
+    async def unsent(self, projects: Sequence[str]) -> int:
+        """Counts messages that wait or were given up."""
+        ...
+
+    async def told(self, project: str, trajectory_id: str) -> Mapping[str, str]:
+        """Returns which verdicts of a run were sent: step id → mark."""
+        ...
+
+    async def save_told(self, project: str, trajectory_id: str, marks: Mapping[str, str]) -> None:
+        """Notes which verdicts were sent."""
+        ...
+
+    async def may_send(self, target: str, minute: int, limit: int) -> bool:
+        """Counts a message to a place in a minute since the epoch; False when that minute has had enough."""
         ...
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:

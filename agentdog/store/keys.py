@@ -14,6 +14,10 @@ key (``ad:{pNN}:…``)                      what
 ``refused:PROJECT``                       stream: the newest refused records, and why (partition of the project)
 ``work``, ``dirty``, ``dead``             stream of changed units; units waiting in it; units given up
 ``judge``, ``judge-dirty``, …             the same for changed trajectories that wait to be judged
+``send``, ``send-dirty``, …               the same for what is to be sent: alerts, verdicts
+``deliveries:PROJECT:ID``                 hash: delivery id → what became of a message about a trajectory
+``told:PROJECT:ID``                       hash: step id → mark of the verdict that was sent
+``sent:PROJECT``, ``unsent:PROJECT``      sorted sets of deliveries by the time of the last try
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
 ``ids:PROJECT``                           hash: any id (eight bytes) → trajectory id (by id)
 ``rows:PROJECT``, ``index:PROJECT:FACET`` hash and sorted sets of the list (partition of the project)
@@ -29,6 +33,7 @@ key (``ad:{pNN}:…``)                      what
 ``feed``, ``due``, ``projects``           partition 0: event stream, what to look at again, names of projects
 ``tokens``, ``audit``                     partition 0: bearer tokens (hashed), who read or reviewed what
 ``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
+``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
 ========================================  ====================================================================
 """
 
@@ -39,8 +44,8 @@ from zlib import crc32
 
 from agentdog.base.ids import digest
 
-#: Units of telemetry wait to be woven, trajectories to be judged; a lane never waits for the other.
-Lane = Literal["weave", "judge"]
+#: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent; no lane waits for another.
+Lane = Literal["weave", "judge", "send"]
 
 PARTITIONS = 64
 _SHARDS = (
@@ -203,6 +208,31 @@ def verdict(project: str, guard: str, prefix: str) -> str:
 def lease(project: str, guard: str, prefix: str) -> str:
     """The right to ask for one verdict."""
     return key(partition(project, prefix), "lease", project, guard, prefix)
+
+
+def deliveries(project: str, trajectory_id: str) -> str:
+    """Hash of what became of messages about one trajectory, beside it."""
+    return key(partition(project, trajectory_id), "deliveries", project, trajectory_id)
+
+
+def told(project: str, trajectory_id: str) -> str:
+    """Hash of the verdicts of one trajectory that were sent, beside it."""
+    return key(partition(project, trajectory_id), "told", project, trajectory_id)
+
+
+def sent(project: str) -> str:
+    """Sorted set of a project's deliveries."""
+    return key(partition(project), "sent", project)
+
+
+def unsent(project: str) -> str:
+    """Sorted set of a project's deliveries that wait or were given up."""
+    return key(partition(project), "unsent", project)
+
+
+def send_rate(target: str, minute: int) -> str:
+    """Counter of the messages to one place in one minute."""
+    return key(0, "send-rate", target, str(minute))
 
 
 def spent(minute: int) -> str:

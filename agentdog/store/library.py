@@ -18,6 +18,7 @@ from agentdog.base.ids import digest
 from agentdog.diagnosis import Alerting, Diagnosis, Incident
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome
+from agentdog.outbound import alert_unit
 from agentdog.review import OF_INCIDENT, PERSON, Review, Suppression, apply, reviewed, states, suppressed
 from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
 from agentdog.store import keys, scripts
@@ -30,6 +31,7 @@ from agentdog.store.index import Owners
 from agentdog.store.journal import Journal
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
+from agentdog.store.outbox import Outbox
 from agentdog.store.retold import read, retell, sources_of
 from agentdog.store.reviews import Reviews
 from agentdog.store.rows import Base, Overlay, base_of, overlay_of, row_of, summarise
@@ -59,6 +61,7 @@ class Library:
         self._figures = Figures(link)
         self._saved: OrderedDict[tuple[str, str], tuple[bytes, Trajectory]] = OrderedDict()
         self._reviews = Reviews(link)
+        self._outbox = Outbox(link)
 
     async def save_trajectory(
         self, trajectory: Trajectory, aliases: Sequence[str], records: int, arrived_ns: int = 0
@@ -132,6 +135,7 @@ class Library:
             events += [_event("incident.opened", summary, now, incident) for incident in opened]
             if alerting == "on":
                 events += [_event("alert.raised", summary, now, incident) for incident in alerts]
+                await self._outbox.enqueue(project, [alert_unit(each.id, diagnosis.trajectory_id) for each in alerts])
             await self._feed.publish(events)
             # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
             marks = [_ANNOUNCED + each.id for each in opened] + [_ALERTED + each.id for each in alerts]

@@ -9,6 +9,7 @@ from agentdog.base.clock import Clock, SystemClock
 from agentdog.diagnosis import Alerting, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
+from agentdog.outbound import Delivery
 from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
@@ -33,6 +34,7 @@ from agentdog.store.keys import Lane
 from agentdog.store.library import Library
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
+from agentdog.store.outbox import Outbox
 from agentdog.store.queue import Queue
 from agentdog.store.tally import Tally
 from agentdog.store.tokens import AuditEntry, AuditLog, Role, Token, Tokens
@@ -73,6 +75,7 @@ class RedisStore:
         self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._figures = Figures(link)
+        self._outbox = Outbox(link)
         self._tokens = Tokens(link, clock)
         self._audit = AuditLog(link, clock)
 
@@ -103,7 +106,7 @@ class RedisStore:
         await self._queues[lane].revisit(project, unit, due_ns)
 
     async def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
-        """See `Queue.dead_letters`; those of both lanes."""
+        """See `Queue.dead_letters`; those of all lanes."""
         found = [letter for queue in self._queues.values() for letter in await queue.dead_letters(limit)]
         return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
 
@@ -119,7 +122,7 @@ class RedisStore:
         return await refusals.newest(self._link, projects, limit)
 
     async def depth(self, lane: Lane | None = None) -> int:
-        """See `Queue.depth`; of both lanes where none is named."""
+        """See `Queue.depth`; of all lanes where none is named."""
         return sum([await queue.depth() for name, queue in self._queues.items() if lane in (None, name)])
 
     async def waiting(self) -> Mapping[Lane, Waiting]:
@@ -263,6 +266,38 @@ class RedisStore:
     async def save_suppression(self, rule: Suppression) -> None:
         """See `Library.save_suppression`."""
         await self._library.save_suppression(rule)
+
+    async def enqueue(self, project: str, units: Sequence[str]) -> None:
+        """See `Outbox.enqueue`."""
+        await self._outbox.enqueue(project, units)
+
+    async def save_delivery(self, delivery: Delivery) -> None:
+        """See `Outbox.save`."""
+        await self._outbox.save(delivery)
+
+    async def delivery(self, project: str, trajectory_id: str, delivery_id: str) -> Delivery | None:
+        """See `Outbox.one`."""
+        return await self._outbox.one(project, trajectory_id, delivery_id)
+
+    async def deliveries(self, projects: Sequence[str], limit: int, *, unsent: bool = False) -> Sequence[Delivery]:
+        """See `Outbox.newest`."""
+        return await self._outbox.newest(projects, limit, unsent=unsent)
+
+    async def unsent(self, projects: Sequence[str]) -> int:
+        """See `Outbox.unsent`."""
+        return await self._outbox.unsent(projects)
+
+    async def told(self, project: str, trajectory_id: str) -> Mapping[str, str]:
+        """See `Outbox.told`."""
+        return await self._outbox.told(project, trajectory_id)
+
+    async def save_told(self, project: str, trajectory_id: str, marks: Mapping[str, str]) -> None:
+        """See `Outbox.save_told`."""
+        await self._outbox.save_told(project, trajectory_id, marks)
+
+    async def may_send(self, target: str, minute: int, limit: int) -> bool:
+        """See `Outbox.may_send`."""
+        return await self._outbox.may_send(target, minute, limit)
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:
         """See `Feed.read`."""

@@ -1,0 +1,67 @@
+"""A receiver of webhooks that fails as told: a real HTTP server on a free port of loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Received:
+    """What came in, in order; `taken` are those that were answered with success."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answers: list[int] = []
+        self.requests: list[tuple[dict[str, str], bytes, int]] = []
+        self.hang_s = 0.0
+        self.more: dict[str, str] = {}
+
+    @property
+    def taken(self) -> list[tuple[dict[str, str], bytes]]:
+        return [(headers, body) for headers, body, status in self.requests if 200 <= status < 300]
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [json.loads(body) for _, body in self.taken]
+
+
+@contextmanager
+def hook_server(answers: Sequence[int] = ()) -> Iterator[Received]:
+    """Answers with these statuses in turn, then with 200."""
+    received = Received()
+    received.answers = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(received.hang_s)
+            status = received.answers.pop(0) if received.answers else 200
+            received.requests.append(({k.lower(): v for k, v in self.headers.items()}, body, status))
+            try:
+                self.send_response(status)
+                for name, value in received.more.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            except OSError:
+                pass  # whoever asked has left
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    received.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield received
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
