@@ -32,6 +32,8 @@ COMMANDS = {
     "judge": "Judge the trajectories in a file.",
     "list": "List stored trajectories.",
     "show": "Show one stored trajectory with its diagnosis.",
+    "tune": "See what each threshold would have alerted, and set one.",
+    "calibrate": "Fit a guard's threshold on benign runs.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",

@@ -20,6 +20,9 @@ from agentdog.service.settings import load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: Seconds for what reads thousands of runs, or waits for a guard.
+PATIENCE_S = 120.0
+
 STYLES = {"unsafe": "bold red", "safe": "cyan", "not_evaluated": "yellow", "pending": "dim", "none": "dim"}
 
 
@@ -45,10 +48,10 @@ def token() -> str | None:
 
 
 @contextmanager
-def client_at(url: str | None) -> Iterator[Client]:
+def client_at(url: str | None, timeout: float = 10.0) -> Iterator[Client]:
     """Gives a client, and turns its errors into ours: one line and exit code 2."""
     try:
-        yield Client(url or load_settings().api_url, token=token())
+        yield Client(url or load_settings().api_url, token=token(), timeout=timeout)
     except NotFound as error:
         raise NotFoundError(f"{error.message}; `agentdog list` shows what there is") from error
     except InvalidRequest as error:

@@ -68,6 +68,11 @@ class AsyncClient:
     dead_letters = _in_thread(Client.dead_letters)
     replay = _in_thread(Client.replay)
     audit = _in_thread(Client.audit)
+    tuning = _in_thread(Client.tuning)
+    replay_alerts = _in_thread(Client.replay_alerts)
+    tune = _in_thread(Client.tune)
+    calibrations = _in_thread(Client.calibrations)
+    calibrate = _in_thread(Client.calibrate)
 
     async def dataset(self, project: str, *, format: str | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yields reviewed runs as labelled rows; see `Client.dataset`."""

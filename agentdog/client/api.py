@@ -11,7 +11,9 @@ from urllib.parse import quote, urlencode
 
 from agentdog.client import inline, transport
 from agentdog.client.shapes import (
+    AlertState,
     AuditPage,
+    Calibration,
     CheckAnswer,
     Counts,
     DeadLetters,
@@ -28,6 +30,7 @@ from agentdog.client.shapes import (
     Patterns,
     Records,
     Rejections,
+    Replay,
     Review,
     ReviewAction,
     ReviewList,
@@ -314,6 +317,30 @@ class Client:
     def scopes(self) -> Scopes:
         """Counts records by instrumentation, with what is lacking and what mends it."""
         return cast("Scopes", self._get("scopes"))
+
+    def tuning(self, project: str | None = None) -> list[AlertState]:
+        """Says how alerts stand in each project: observed only or told, from which threshold, and why that one."""
+        return cast("list[AlertState]", self._get("tuning", project=project)["items"])
+
+    def replay_alerts(
+        self, project: str, *, days: float | None = None, max_alerts_per_day: float | None = None
+    ) -> Replay:
+        """Says what each threshold would have alerted, from stored verdicts; a budget chooses one."""
+        given = {"project": project, "days": days, "max_alerts_per_day": max_alerts_per_day}
+        asked = {name: None if value is None else str(value) for name, value in given.items()}
+        return cast("Replay", self._get("tuning/replay", **asked))
+
+    def tune(self, project: str, /, **decided: Any) -> AlertState:  # noqa: ANN401 - fields of the endpoint's body
+        """Decides about a project's alerts: ``alert_at``, ``alerting``, ``max_alerts_per_day``; the rest stays."""
+        return cast("AlertState", self._send("POST", "tuning", {"project": project, **decided}))
+
+    def calibrations(self) -> list[Calibration]:
+        """Returns guards' thresholds that were fitted at this sidecar."""
+        return cast("list[Calibration]", self._get("calibrations")["items"])
+
+    def calibrate(self, /, **asked: Any) -> Calibration:  # noqa: ANN401 - fields of the endpoint's body
+        """Fits a guard's threshold: on a ``project``'s stored benign runs, or on ``scores`` by group."""
+        return cast("Calibration", self._send("POST", "calibrations", asked))
 
     def guard(self) -> GuardStatus:
         """Says which guard judges, and whether it would answer now."""

@@ -574,3 +574,68 @@ class GuardStatus(TypedDict):
 
     info: GuardInfo
     health: Health
+
+
+class Tuning(TypedDict):
+    """What was decided about a project's alerts; absent fields were never decided."""
+
+    alerting: NotRequired[Literal["observe", "on"]]
+    alert_at: NotRequired[float]
+    guard: NotRequired[str]
+    max_alerts_per_day: NotRequired[float]
+    time: NotRequired[str]
+
+
+class Calibration(TypedDict):
+    """A guard's threshold on the highest P(unsafe) over a run's steps."""
+
+    guard: str
+    threshold: float
+    false_alarm: float
+    groups: int
+    source: str
+    time: NotRequired[str]
+
+
+class AlertState(TypedDict):
+    """How a project's alerts stand; without `alert_from` every incident alerts. `guard` is name and fingerprint."""
+
+    project: str
+    alerting: Literal["observe", "on"]
+    basis: Literal["tuned", "calibrated", "uncalibrated"]
+    guard: tuple[str, str]
+    alert_from: NotRequired[float]
+    tuning: NotRequired[Tuning]
+    calibration: NotRequired[Calibration]
+    note: NotRequired[str]
+
+
+class Alarm(TypedDict):
+    """An alert that a threshold would have raised; steps count from 0."""
+
+    trajectory_id: str
+    onset: int
+    summary: str
+    p_unsafe: NotRequired[float]
+
+
+class Candidate(TypedDict):
+    """One threshold and what it would have alerted; `more`: what the next higher one would not have."""
+
+    threshold: float
+    alerts: int
+    trajectories: int
+    per_day: float
+    more: NotRequired[list[Alarm]]
+
+
+class Replay(TypedDict):
+    """Stored verdicts, replayed, from the highest threshold to the lowest."""
+
+    guard: str
+    trajectories: int
+    days: float
+    without_probability: int
+    candidates: list[Candidate]
+    chosen: NotRequired[Candidate]
+    cut: NotRequired[bool]

@@ -1,15 +1,18 @@
 """From verdicts to a diagnosis: which prefixes to judge, incidents, the sentence that a person reads."""
 
 from agentdog.diagnosis.cache import MemoryCache, VerdictCache, lasting
+from agentdog.diagnosis.calibration import Calibration, calibrate
 from agentdog.diagnosis.engine import Look, diagnose, look, unsettled
 from agentdog.diagnosis.incidents import find_incidents
 from agentdog.diagnosis.model import Diagnosis, EarlierVerdict, Incident, Review, StepVerdict
 from agentdog.diagnosis.plan import Policy, steps_to_judge
 from agentdog.diagnosis.terms import Terms
-from agentdog.diagnosis.tuning import Alerting, Replay, Tuning, replay
+from agentdog.diagnosis.tuning import Alerting, Basis, Replay, Threshold, Tuning, in_effect, replay
 
 __all__ = [
     "Alerting",
+    "Basis",
+    "Calibration",
     "Diagnosis",
     "EarlierVerdict",
     "Incident",
@@ -20,10 +23,13 @@ __all__ = [
     "Review",
     "StepVerdict",
     "Terms",
+    "Threshold",
     "Tuning",
     "VerdictCache",
+    "calibrate",
     "diagnose",
     "find_incidents",
+    "in_effect",
     "lasting",
     "look",
     "replay",

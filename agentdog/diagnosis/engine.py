@@ -167,6 +167,7 @@ class _Telling:
             if keys[at] in self._known
         )
         reviews, told = self._terms.reviews, tuple(self._told.values())
+        alert_from = self._terms.policy.alert_from if alert_at is None else alert_at
         incidents = find_incidents(trajectory, steps, reviews=reviews, known=told, alert_at=alert_at)
         for incident in incidents:
             self._told.setdefault(incident.onset_step_id, incident)
@@ -179,7 +180,7 @@ class _Telling:
             verdict=Outcome.UNSAFE if any(is_red(step.verdict, alert_at) for step in steps) else overall,
             p_unsafe=max((s.verdict.p_unsafe for s in steps if s.verdict.p_unsafe is not None), default=None),
             steps=steps,
-            incidents=tuple(alert_of(incident, alert_at) for incident in incidents),
+            incidents=tuple(alert_of(incident, alert_from) for incident in incidents),
             earlier=_earlier(self._terms.previous, frozenset(keys)),
             judged_at=rfc3339(self._terms.clock.now_ns()),
         )

@@ -34,12 +34,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             deletes or grants; or ``all``.
         labels: whose where, how and what is asked for: every unsafe step's, each incident's onset's, every step's.
         alert_at: P(unsafe) from which a prefix counts as unsafe beside what the guard itself calls so.
+        alert_from: P(unsafe) from which an incident alerts, where `alert_at` says nothing; makes nothing unsafe.
         rejudge: verdicts asked for per planned step, over all versions of a trajectory; 0: no bound.
     """
 
     observations: Observations = "none"
     labels: Labelling = "unsafe_steps"
     alert_at: float | None = None
+    alert_from: float | None = None
     rejudge: float = 0.0
 
 

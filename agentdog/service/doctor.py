@@ -21,6 +21,7 @@ from agentdog.base.checks import CheckResult
 from agentdog.base.errors import AgentDogError, OutsideError, StoreUnavailable
 from agentdog.guards import factory
 from agentdog.service import dashboard, ports, stores
+from agentdog.service.alerting import Alerts
 from agentdog.service.api.operations import SAMPLED_UNITS
 from agentdog.service.auth import check_exposure
 from agentdog.service.settings import Settings, unknown_variables
@@ -188,6 +189,25 @@ async def guard(patient: Patient) -> Sequence[CheckResult]:
     return (CheckResult(name=name, status="ok" if health.ok else "warn", detail=health.detail, mend=health.mend),)
 
 
+async def alerts(patient: Patient) -> Sequence[CheckResult]:
+    """Whether the guard's threshold is calibrated, and where people are alerted."""
+    if patient.store is None:
+        return ()
+    built = factory.build(patient.settings.guard.uri, patient.settings.data / factory.PACKS_FOLDER)
+    await built.close()
+    states = await Alerts(patient.store, built.info).states(sorted(await patient.store.projects()))
+    loud = [state.project for state in states if state.alerting == "on"]
+    told = f"people are told in {', '.join(loud)}" if loud else "observed only, nobody is told"
+    bare = [state for state in states if state.basis == "uncalibrated"]
+    notes = [state.note for state in states if state.note and state.basis == "calibrated"]
+    if not bare and not notes:
+        return (CheckResult(name="alerts", status="ok", detail=f"every threshold is calibrated or tuned; {told}"),)
+    where = f"{', '.join(state.project for state in bare)}: guard {built.info.name} is uncalibrated" if bare else ""
+    detail = "; ".join(part for part in (where, *notes, told) if part)
+    mend = "`agentdog calibrate --project P` fits its threshold on benign runs, `agentdog tune --project P` on a budget"
+    return (CheckResult(name="alerts", status="warn" if loud or notes else "skip", detail=detail, mend=mend),)
+
+
 async def accounting(patient: Patient) -> Sequence[CheckResult]:
     """Whether received = stored + duplicate + rejected, and whether what was stored is there."""
     if patient.store is None:
@@ -268,6 +288,7 @@ CHECKS: tuple[Check, ...] = (
     exposure,
     listeners,
     guard,
+    alerts,
     accounting,
     dead_letters,
     telemetry,

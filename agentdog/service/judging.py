@@ -16,6 +16,7 @@ from time import monotonic
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
+from agentdog.diagnosis.calibration import shipped
 from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
@@ -149,7 +150,7 @@ class Judging:
         tuning = await self._store.tuning(project) or Tuning()
         progress = _Progress(self._store, project, self._progress_s, tuning.alerting)
         terms = Terms(
-            policy=self._policy(tuning),
+            policy=await self._policy(tuning),
             cache=cache,
             clock=self._clock,
             progress=progress.tell,
@@ -179,12 +180,14 @@ class Judging:
             if purse.answers:
                 await self._store.count_asked(project, trajectory.id, purse.answers)
 
-    def _policy(self, tuning: Tuning) -> Policy:
-        judge = self._settings.judge
+    async def _policy(self, tuning: Tuning) -> Policy:
+        judge, guard = self._settings.judge, self._guard.info.fingerprint
+        calibration = (await self._store.calibrations()).get(guard) or shipped(guard)
         return Policy(
             observations=judge.observations,
             labels=judge.diagnose,
-            alert_at=tuning.threshold_for(self._guard.info.fingerprint),
+            alert_at=tuning.threshold_for(guard),
+            alert_from=calibration.alert_from if calibration else None,
             rejudge=judge.rejudge,
         )
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from agentdog.diagnosis import Alerting, Diagnosis, Tuning
+from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome, Verdict
 from agentdog.outbound import Delivery
@@ -307,6 +307,14 @@ class Store(Protocol):
 
     async def save_tuning(self, project: str, tuning: Tuning) -> None:
         """Decides about a project's alerts from now on."""
+        ...
+
+    async def calibrations(self) -> Mapping[str, Calibration]:
+        """Returns the thresholds that were fitted here, by the fingerprint of their guard."""
+        ...
+
+    async def save_calibration(self, calibration: Calibration) -> None:
+        """Keeps a guard's threshold; an earlier one of the same guard goes."""
         ...
 
     async def verdicts(self, project: str, guard: str, keys: Sequence[str]) -> Mapping[str, Verdict]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agentdog.diagnosis import Tuning
+from agentdog.diagnosis import Calibration, Tuning
 from agentdog.store import keys
 from agentdog.store.link import Command, Link
 
@@ -57,3 +57,13 @@ class Figures:
     async def save_tuning(self, project: str, tuning: Tuning) -> None:
         """Decides about a project's alerts."""
         await self._link.one("HSET", keys.TUNINGS, project, msgspec.json.encode(tuning))
+
+    async def calibrations(self) -> Mapping[str, Calibration]:
+        """Returns every guard's threshold that was fitted here, by fingerprint."""
+        flat = await self._link.one("HGETALL", keys.CALIBRATIONS)
+        read = (msgspec.json.decode(raw, type=Calibration) for raw in flat[1::2])
+        return {calibration.guard: calibration for calibration in read}
+
+    async def save_calibration(self, calibration: Calibration) -> None:
+        """Keeps a guard's threshold."""
+        await self._link.one("HSET", keys.CALIBRATIONS, calibration.guard, msgspec.json.encode(calibration))

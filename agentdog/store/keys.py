@@ -34,6 +34,7 @@ key (``ad:{pNN}:…``)                      what
 ``tokens``, ``audit``                     partition 0: bearer tokens (hashed), who read or reviewed what
 ``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
 ``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
+``calibrations``                          partition 0: hash: guard → its threshold on the maximum over steps
 ========================================  ====================================================================
 """
 
@@ -61,6 +62,7 @@ FEED = "ad:{p00}:feed"
 PROJECTS = "ad:{p00}:projects"
 FIGURES = "ad:{p00}:figures"
 TUNINGS = "ad:{p00}:tunings"
+CALIBRATIONS = "ad:{p00}:calibrations"
 TOKENS = "ad:{p00}:tokens"
 AUDIT = "ad:{p00}:audit"
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
-from agentdog.diagnosis import Alerting, Diagnosis, Tuning
+from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
 from agentdog.outbound import Delivery
@@ -191,6 +191,14 @@ class RedisStore:
     async def save_tuning(self, project: str, tuning: Tuning) -> None:
         """See `Figures.save_tuning`."""
         await self._figures.save_tuning(project, tuning)
+
+    async def calibrations(self) -> Mapping[str, Calibration]:
+        """See `Figures.calibrations`."""
+        return await self._figures.calibrations()
+
+    async def save_calibration(self, calibration: Calibration) -> None:
+        """See `Figures.save_calibration`."""
+        await self._figures.save_calibration(calibration)
 
     async def save_diagnosis(
         self, project: str, diagnosis: Diagnosis, *, complete: bool = True, alerting: Alerting = "observe"

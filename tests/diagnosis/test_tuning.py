@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from agentdog.diagnosis import Diagnosis, Terms, Tuning, look, replay
+import pytest
+
+from agentdog.base.errors import UsageError
+from agentdog.diagnosis import Diagnosis, Policy, Terms, Tuning, calibrate, in_effect, look, replay
 from agentdog.trajectory import Trajectory
 from tests.diagnosis.making import Served, of, turns
 
@@ -31,3 +34,30 @@ def test_verdicts_of_another_guard_are_left_out() -> None:
     assert replay(judged(0.9), "another", days=1, max_per_day=9).trajectories == 0
     assert Tuning(alert_at=0.7, guard="f").threshold_for("another") is None
     assert Tuning(alert_at=0.7, guard="f").threshold_for("f") == 0.7
+
+
+def test_a_calibrated_threshold_lets_at_most_the_promised_share_of_benign_runs_alert() -> None:
+    benign = {f"g{n}": [n / 100, 0.0] for n in range(40)}
+    fitted = calibrate(benign, "f", false_alarm=0.05, source="test")
+    assert (fitted.threshold, fitted.groups) == (0.38, 40)
+    assert sum(max(scores) >= fitted.alert_from for scores in benign.values()) == 1
+    with pytest.raises(UsageError, match="19 are needed"):
+        calibrate({"g": [0.1]}, "f", false_alarm=0.05, source="test")
+
+
+def test_what_people_decided_comes_before_what_was_calibrated_and_either_holds_for_its_guard_only() -> None:
+    fitted = calibrate({f"g{n}": [0.5] for n in range(19)}, "f", source="test")
+    assert in_effect("f", Tuning(alert_at=0.7, guard="f"), fitted) == ("tuned", 0.7)
+    assert in_effect("f", Tuning(alert_at=0.7, guard="g"), fitted) == ("calibrated", fitted.alert_from)
+    assert in_effect("g", None, fitted) == ("uncalibrated", None)
+
+
+def test_a_calibrated_threshold_decides_about_alerts_and_makes_nothing_unsafe() -> None:
+    policy = Policy(alert_from=0.4)
+    calm = asyncio.run(look(turns(2), Served(of([3], 0.45)), Terms(policy=policy))).diagnosis
+    assert calm.incidents == ()
+    high = Policy(alert_from=0.8)
+    quiet, loud = (
+        asyncio.run(look(turns(2), Served(of([3], p)), Terms(policy=high))).diagnosis.incidents for p in (0.7, 0.9)
+    )
+    assert ([i.alert for i in quiet], [i.alert for i in loud]) == ([False], [True])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import care, check, exports, operations, patterns, reviews, trajectories, views
+from agentdog.service.api import care, check, exports, operations, patterns, reviews, trajectories, tuning, views
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.store.contract import Store
@@ -31,5 +31,6 @@ def build_router(
     router.include_router(patterns.build(store))
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
+    router.include_router(tuning.build(store, guard))
     router.include_router(care.build(store))
     return router
