@@ -11,6 +11,8 @@ from agentdog.base.errors import AgentDogError
 from atbench.commands.compare import compare
 from atbench.commands.gate import gate
 from atbench.commands.make import make
+from atbench.commands.published import published
+from atbench.commands.replicate import replicate
 from atbench.commands.report import report
 from atbench.commands.run import run
 from atbench.commands.score import score
@@ -22,7 +24,7 @@ def cli() -> None:
     """Score a guard offline, through the same code as online."""
 
 
-for command in (run, score, report, compare, gate, make):
+for command in (run, score, report, compare, gate, published, replicate, make):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from agentdog.base.errors import DecodeError, NotFoundError
-from agentdog.trajectory.formats import Case, sniff
+from agentdog.trajectory.formats import Case, files, sniff
 from atbench.hub import locate
 from atbench.leaks import leaks, mask
 from atbench.ledger import DataInfo
@@ -46,14 +46,19 @@ class Taking(NamedTuple):
     mask: bool = False
 
 
-def load(dataset: str, taking: Taking = Taking()) -> tuple[DataInfo, list[Case]]:  # noqa: B008 - immutable
-    """Reads labelled rows and says which these are.
+def load(
+    dataset: str,
+    taking: Taking = Taking(),  # noqa: B008 - immutable
+    *,
+    here_only: bool = False,
+) -> tuple[DataInfo, list[Case]]:
+    """Reads labelled rows and says which these are; with `here_only` nothing is fetched from the hub.
 
     Raises:
         NotFoundError: when there is no such file, or a folder holds none.
         DecodeError: naming file, row and field that do not fit.
     """
-    located = locate(dataset)
+    located = locate(dataset, here_only=here_only)
     if located.path.is_dir():
         format_, sha256, cases = _folder(located.path)
     else:
@@ -62,7 +67,7 @@ def load(dataset: str, taking: Taking = Taking()) -> tuple[DataInfo, list[Case]]
         cases = list(found.read(located.path))
     leaking = sum(leaks(case) for case in cases)
     taken, doubtful = _take(cases, taking)
-    published: Known = known(located.path.name, sha256)
+    published: Known = known(located.path.name, _content(located.path, sha256))
     return DataInfo(
         name=located.path.name,
         sha256=sha256,
@@ -89,6 +94,11 @@ def again(data: DataInfo) -> list[Case] | None:
     except (DecodeError, NotFoundError):
         return None
     return cases if found.sha256 == data.sha256 else None
+
+
+def _content(path: Path, sha256: str) -> str:
+    """Hash of what a packed file holds: packing changes no row."""
+    return sha256 if path.is_dir() else hashlib.sha256(files.read_bytes(path)).hexdigest()
 
 
 def _folder(folder: Path) -> tuple[str, str, list[Case]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import taxonomy
 from agentdog.base.stats import Interval
-from atbench.published import Anchor, anchors
+from atbench.published import Anchor
+from atbench.replication import Replication, mark, recorded, scores_of
 from atbench.report import Report
 from atbench.show import number, percent, with_bounds
 
@@ -32,12 +33,13 @@ def markdown(reports: Mapping[str, Report]) -> str:
         ),
     )
     lines += ["", "Unsafe is the positive class; in brackets 95 % intervals, resampled by group.", ""]
+    known = recorded()
     for name, found in reports.items():
-        lines += _section(name, found)
+        lines += _section(name, found, known)
     return "\n".join(lines)
 
 
-def _section(name: str, found: Report) -> list[str]:
+def _section(name: str, found: Report, known: Mapping[str, Replication]) -> list[str]:
     run, condition = found.run, found.run.asking
     lines = [
         f"## {name}",
@@ -59,9 +61,9 @@ def _section(name: str, found: Report) -> list[str]:
     )
     counts = ", ".join(f"{key} {value}" for key, value in found.confusion.items())
     lines += ["", f"{counts}; macro F1 {percent(found.macro_f1)}.", ""]
-    for part in (_axes, _ranking, _severity, _onset, _anchors):
+    for part in (_axes, _ranking, _severity, _onset):
         lines += part(found)
-    return lines
+    return lines + _anchors(found, known)
 
 
 def _axes(found: Report) -> list[str]:
@@ -144,16 +146,25 @@ def _onset(found: Report) -> list[str]:
     return [*_table((f"first alarm, {onset.rows} rows", "share"), rows), ""]
 
 
-def _anchors(found: Report) -> list[str]:
-    """Published rows of the same set, each with what sets it apart from this run."""
-    held: Sequence[Anchor] = anchors(found.run)
+def _anchors(found: Report, known: Mapping[str, Replication]) -> list[str]:
+    """Published rows of the same set, each with what sets it apart from this run, and whether it was replicated."""
+    held: Sequence[Anchor] = found.published
     if not held:
         return []
+    names = scores_of(held[0])
     rows = (
-        (a.model, *(percent(v) for v in (a.accuracy, a.precision, a.recall, a.f1)), a.source, "; ".join(a.apart) or "-")
+        (
+            a.model,
+            *(a.printed.get(name, "-") for name in names),
+            a.source,
+            "yes" if a.trained else "not said",
+            mark(a, known),
+            "; ".join((*a.apart, *((a.note,) if a.note else ()))) or "-",
+        )
         for a in held
     )
-    return [*_table(("published", *_SCORES, "source", "differs in"), rows), ""]
+    heads = ("published", *names, "source", "trained on the set", "replicated here", "differs in")
+    return [*_table(heads, rows), ""]
 
 
 def _bounds(interval: Interval) -> tuple[str, str]:

@@ -25,8 +25,10 @@ class Located(NamedTuple):
     warning: str | None = None
 
 
-def locate(dataset: str) -> Located:
+def locate(dataset: str, *, here_only: bool = False) -> Located:
     """Returns the file that a data set's name stands for, fetched into the hub's own cache where it is not there yet.
+
+    With `here_only` the hub is not asked.
 
     Raises:
         UsageError: when a hub place is not written as one.
@@ -39,13 +41,13 @@ def locate(dataset: str) -> Located:
     if found is None:
         raise UsageError(f"data set {dataset!r}: write hub:OWNER/NAME/PATH@REVISION")
     revision = found["revision"]
-    path = _fetch(f"{found['owner']}/{found['name']}", found["file"], revision)
+    path = _fetch(f"{found['owner']}/{found['name']}", found["file"], revision, here_only)
     if revision is not None and _COMMIT.fullmatch(revision):
         return Located(path, dataset)
     return Located(path, dataset, f"{dataset} is not pinned to a commit: the rows behind it may change")
 
 
-def _fetch(repository: str, file: str, revision: str | None) -> Path:
+def _fetch(repository: str, file: str, revision: str | None, here_only: bool) -> Path:
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -54,9 +56,12 @@ def _fetch(repository: str, file: str, revision: str | None) -> Path:
             f"package huggingface_hub is missing ({error}); pip install 'agentdog-sidecar[hub]', or name a local file"
         ) from error
     try:
-        return Path(hf_hub_download(repository, file, repo_type="dataset", revision=revision))
+        found = hf_hub_download(repository, file, repo_type="dataset", revision=revision, local_files_only=here_only)
+        return Path(found)
     except LocalEntryNotFoundError as error:  # a kind of EntryNotFoundError, but the hub did not say so
-        raise OutsideError(f"{repository}/{file}: not in the cache, and the hub does not answer") from error
+        raise OutsideError(
+            f"{repository}/{file}: not in the cache, and the hub does not answer or is not asked"
+        ) from error
     except (EntryNotFoundError, RepositoryNotFoundError) as error:
         raise NotFoundError(f"the hub has no {repository}/{file} at {revision or 'its main branch'}") from error
     except OSError as error:

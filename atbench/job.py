@@ -72,7 +72,8 @@ def evaluate(data: DataInfo, cases: Sequence[Case], job: Job, watch: Watch) -> R
     """
     if job.labeller is not None and job.mode not in (Mode.END_TO_END, Mode.DIAGNOSIS_ONLY):
         raise UsageError(f"--diagnose-guard has no part in --mode {job.mode}; use end-to-end or diagnosis-only")
-    judges = Judges(job.mode, _build(job.guard, job), _build(job.labeller, job) if job.labeller else None)
+    labeller = factory.build(job.labeller, job.packs, diagnoses=True) if job.labeller else None
+    judges = Judges(job.mode, factory.build(job.guard, job.packs), labeller)
     asked = [
         Asked(n, repeat, case)
         for repeat in range(job.repeats)
@@ -99,10 +100,6 @@ def at_once(uri: str) -> int:
     return int(said[0]) if said and said[0].isdigit() else _AT_ONCE.get(scheme, 1)
 
 
-def _build(uri: str, job: Job) -> Guard:
-    return factory.build(uri, job.packs)
-
-
 async def _describe(data: DataInfo, judges: Judges, job: Job) -> RunInfo:
     return RunInfo(
         data=data,
@@ -119,7 +116,7 @@ async def _describe(data: DataInfo, judges: Judges, job: Job) -> RunInfo:
 
 
 async def _asking(guard: Guard, job: Job) -> Asking:
-    return Asking.of(guard.info, (await guard.health()).detail, job.packs)
+    return Asking.of(guard.info, (await guard.health()).detail, getattr(guard, "pack", None), job.packs)
 
 
 def _records(

@@ -18,6 +18,7 @@ import taxonomy
 from agentdog import __version__
 from agentdog.base.errors import DecodeError, GuardUnavailable, NotFoundError, UsageError
 from agentdog.guards import GuardInfo, packs
+from atbench import wording
 from atbench.record import Mode, Record
 
 RUN, ROWS, BASELINES = "run.json", "rows.jsonl", "baselines.json"
@@ -56,27 +57,32 @@ class Asking(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Attributes:
         wording: whose words the prompt is in.
+        words: SHA-256 of the prompt, white space aside; published rows are known by theirs.
         renderer: name and fingerprint of the layout of a trajectory as text.
         decoding: family of the pack and room for the answer; always the most likely token.
         served: what the server said of itself when the run began.
     """
 
     wording: str | None = None
+    words: str | None = None
     renderer: str | None = None
     decoding: str | None = None
     served: str | None = None
 
     @staticmethod
-    def of(info: GuardInfo, served: str | None, packs_folder: Path | None = None) -> Asking:
+    def of(
+        info: GuardInfo, served: str | None, pack: packs.Pack | None = None, packs_folder: Path | None = None
+    ) -> Asking:
         """Reads it off the guard's pack; a guard without a pack has none of it."""
         if info.pack is None:
             return Asking(served=served)
         try:
-            pack = packs.find(info.pack, packs_folder, labels_only=True)
-        except GuardUnavailable:  # a pack known to the guard alone, or several behind each other
+            pack = pack or packs.find(info.pack, packs_folder, labels_only=True)
+        except GuardUnavailable:  # several behind each other
             return Asking(wording=info.wording, served=served)
         return Asking(
             wording=info.wording or pack.wording,
+            words=wording.fingerprint(pack),
             renderer=f"{pack.render.name} {pack.render.fingerprint}",
             decoding=f"{pack.family}, {pack.max_tokens} tokens, greedy",
             served=served,

@@ -81,7 +81,7 @@ class _Worker:
     def __init__(self, spread: Spread) -> None:
         self._concurrency = spread.concurrency
         self._runner = asyncio.Runner()
-        labeller = factory.build(spread.labeller, spread.packs) if spread.labeller else None
+        labeller = factory.build(spread.labeller, spread.packs, diagnoses=True) if spread.labeller else None
         self._judges = Judges(spread.mode, factory.build(spread.guard, spread.packs), labeller)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:

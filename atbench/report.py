@@ -14,6 +14,7 @@ from atbench.labels import LabelTable, label_tables
 from atbench.ledger import BASELINES, RunInfo, load_info, load_records
 from atbench.metrics import AxisScore, Confusion, Row, ratio, score, score_axes
 from atbench.onset import Onset, find_onsets
+from atbench.published import Anchor, anchors
 from atbench.ranking import Agreement, Ranking, agree, rank
 from atbench.record import Mode, Record
 from atbench.shortcuts import predict
@@ -47,6 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
         baselines: the same scores of shortcuts that judge nothing; of labelled rows.
         flip_rate: rows whose answers differ between repeats; ``None`` without repeats.
         flagged_unlabelled: unlabelled rows called unsafe.
+        published: rows of the same set by its name, each with what sets it apart from this run, and whether it was
+            replicated here.
         caveats: what stands against believing or comparing the scores.
     """
 
@@ -66,6 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     flip_rate: float | None
     flagged_unlabelled: int
     spent: Spent
+    published: tuple[Anchor, ...]
     caveats: tuple[str, ...]
     rows: tuple[Row, ...]
 
@@ -95,6 +99,7 @@ def report(
         flip_rate=_flip_rate(records) if run.repeats > 1 else None,
         flagged_unlabelled=sum(1 for row in rows if row.label is None and row.prediction == 1),
         spent=_spent(records, run),
+        published=tuple(anchors(run)),
         caveats=tuple(caveats(run, rows)),
         rows=tuple(rows),
     )

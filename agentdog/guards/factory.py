@@ -21,18 +21,19 @@ SCHEMES = {
 }
 
 
-def build(uri: str, packs_folder: Path | None = None) -> Guard:
+def build(uri: str, packs_folder: Path | None = None, *, diagnoses: bool = False) -> Guard:
     """Builds the guard that a URI names; nothing is asked of it yet.
 
     Args:
         uri: as in `SCHEMES`.
         packs_folder: where the user keeps packs and official wording; without it only what ships is known.
+        diagnoses: it is asked only about what is unsafe, so its pack may be one that names labels alone.
 
     Raises:
         UsageError: the URI's scheme is none of ours.
         GuardUnavailable: the URI is ours, and wrong in a way that its message names.
     """
-    return _build(uri, packs_folder, diagnoses=False)
+    return _build(uri, packs_folder, diagnoses=diagnoses)
 
 
 def _build(uri: str, packs_folder: Path | None, *, diagnoses: bool) -> Guard:

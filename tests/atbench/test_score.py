@@ -3,44 +3,68 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-import yaml
 from click.testing import CliRunner
 
-import atbench
 from agentdog.base.errors import DecodeError, UsageError
-from atbench import predictions as answers
 from atbench.cli import cli
-from atbench.counts import fitting
-from atbench.metrics import Confusion, score
+from atbench.counts import fitting, rows_with
+from atbench.metrics import Confusion
+from atbench.published import published
 
-#: Unsafe and safe rows, as the sets' papers print them (arXiv 2604.02022; R-Judge counted in the file).
-TOTALS = {"ATBench": (497, 503), "ATBench500": (250, 250), "R-Judge": (298, 266)}
-#: Published rows whose four digits no integer counts at these totals give: misprints, other totals, or rows left out.
+#: Published rows whose digits no integer counts at their stated totals give: misprints, other totals, or rows left out.
 UNFIT = {
-    ("ATBench", "AgentDoG-1.5-Qwen3.5-2B"),
-    ("ATBench", "AgentDoG-1.5-Llama3.1-8B"),
-    ("ATBench", "Qwen3.5-2B (base)"),
-    ("ATBench", "Qwen3.5-0.8B (base)"),
-    ("ATBench500", "LlamaGuard3-8B"),
-    ("ATBench500", "LlamaGuard4-12B"),
-    ("R-Judge", "AgentDoG-Qwen2.5-7B"),
-    ("R-Judge", "GPT-5.2"),
-    ("R-Judge", "QwQ-32B"),
-    ("R-Judge", "LlamaGuard3-8B"),
-    ("R-Judge", "LlamaGuard4-12B"),
-    ("R-Judge", "AgentDoG-1.5-Qwen3.5-0.8B"),
-    ("R-Judge", "AgentDoG-1.5-Qwen3.5-2B"),
-    ("R-Judge", "AgentDoG-1.5-Llama3.1-8B"),
-    ("R-Judge", "AgentDoG-1.5-Qwen3.5-4B"),
-    ("R-Judge", "GPT-5.4"),
-    ("R-Judge", "Gemini-3.1-Pro"),
+    "ATBench/AgentDoG-1.5-Qwen3.5-2B",
+    "ATBench/AgentDoG-1.5-Llama3.1-8B",
+    "ATBench/Qwen3.5-2B (base)",
+    "ATBench/Qwen3.5-0.8B (base)",
+    "ATBench/ShieldAgent",
+    *(
+        f"ATBench/{model}/labels"
+        for model in (
+            "AgentDoG-1.0-Qwen3-4B",
+            "AgentDoG-1.5-Qwen3.5-0.8B",
+            "AgentDoG-1.5-Qwen3.5-2B",
+            "AgentDoG-1.5-Llama3.1-8B",
+            "AgentDoG-1.5-Qwen3.5-4B",
+            "GPT-5.2",
+            "Gemini-3-Flash",
+            "Gemini-3.1-Pro",
+            "Qwen3.5-397B-A17B",
+            "Qwen3.5-2B (base)",
+            "Qwen3.5-0.8B (base)",
+        )
+    ),
+    *(
+        f"ATBench500/{model}"
+        for model in ("LlamaGuard3-8B", "LlamaGuard4-12B", "Qwen3-Guard", "JoySafety", "NemoGuard", "ShieldGemma-27B")
+    ),
+    *(
+        f"R-Judge/{model}"
+        for model in (
+            "AgentDoG-Qwen2.5-7B",
+            "GPT-5.2@2601.18491",
+            "QwQ-32B",
+            "LlamaGuard3-8B",
+            "LlamaGuard4-12B",
+            "Qwen3-Guard",
+            "AgentDoG-1.0-Qwen3-4B",
+            "AgentDoG-1.5-Qwen3.5-0.8B",
+            "AgentDoG-1.5-Qwen3.5-2B",
+            "AgentDoG-1.5-Llama3.1-8B",
+            "AgentDoG-1.5-Qwen3.5-4B",
+            "GPT-5.4",
+            "GPT-5.2@2605.29801",
+            "Gemini-3.1-Pro",
+            "Qwen3.5-397B-A17B",
+            "Qwen3.5-4B (base)",
+        )
+    ),
 }
-PUBLISHED = Path(atbench.__file__).parent / "published.yaml"
 
 
 def scored(tmp_path: Path, lines: list[dict[str, Any]], *extra: str) -> dict[str, Any]:
@@ -52,37 +76,29 @@ def scored(tmp_path: Path, lines: list[dict[str, Any]], *extra: str) -> dict[str
 
 
 def lines_of(confusion: Confusion) -> list[dict[str, Any]]:
-    kinds = ((1, 1, confusion.tp), (0, 1, confusion.fp), (1, 0, confusion.fn), (0, 0, confusion.tn))
-    pairs = [(label, prediction) for label, prediction, count in kinds for _ in range(count)]
-    return [{"id": n, "label": label, "prediction": prediction} for n, (label, prediction) in enumerate(pairs)]
+    return [{"id": row.id, "label": row.label, "prediction": row.prediction} for row in rows_with(confusion)]
 
 
-def published() -> list[tuple[str, str, tuple[str, ...]]]:
-    held = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
-    return [
-        (part["set"], model, tuple(f"{score:.1f}" for score in scores))
-        for part in held
-        for model, scores in part["models"].items()
-    ]
-
-
-def test_published_rows_are_reproduced_to_the_printed_digit(tmp_path: Path) -> None:
-    unfit = set()
-    for name, model, printed in published():
-        counts = fitting(printed, *TOTALS[name])
-        if not counts:
-            unfit.add((name, model))
+def test_published_rows_are_reproduced_to_the_printed_digit() -> None:
+    """Every row with counts, through the code that scores files of predictions; those without are listed."""
+    result = CliRunner().invoke(cli, ["published", "--json"], catch_exceptions=False)
+    listed = json.loads(result.stdout)
+    assert len(listed) == len(published())
+    for row in listed:
+        fit = row["fit"]
+        if "counts" not in fit:
+            assert ("why" in fit) == row["row"].startswith("ASSE-Safety/"), row
             continue
-        rows = answers.to_rows([msgspec.convert(line, answers.Prediction) for line in lines_of(counts[0])], None)
-        found = score(rows, resamples=1)
-        values = [found[metric].value or 0.0 for metric in ("accuracy", "precision", "recall", "f1")]
-        # Half a unit of the last digit, and no more: printed digits are rounded, either way at a half.
-        assert values == pytest.approx([float(text) / 100 for text in printed], abs=0.0005 + 1e-12, rel=0), model
-    assert unfit == UNFIT
+        for name, text in row["published"].items():
+            # Half a unit of the last digit, and no more: printed digits are rounded, either way at a half.
+            assert abs(Decimal(fit["recomputed"][name]) - Decimal(text)) <= Decimal("0.1"), row
+    assert {row["row"] for row in listed if not {"counts", "why"} & row["fit"].keys()} == UNFIT
+    shown = CliRunner().invoke(cli, ["published", "--unfit"], catch_exceptions=False)
+    assert f"{len(UNFIT)} rows fit no integer counts" in shown.stdout
 
 
 def test_one_published_row_through_the_command(tmp_path: Path) -> None:
-    [counts, *_] = fitting(("64.0", "59.2", "88.9", "71.1"), *TOTALS["ATBench"])
+    [counts, *_] = fitting(("64.0", "59.2", "88.9", "71.1"), 497, 503)
     found = scored(tmp_path, lines_of(counts))
     assert found["rows"] == 1000
     printed = {metric: f"{100 * found[metric]['value']:.1f}" for metric in ("accuracy", "precision", "recall", "f1")}
