@@ -59,6 +59,7 @@ UNFIT = {
             "AgentDoG-1.5-Qwen3.5-4B",
             "GPT-5.4",
             "GPT-5.2@2605.29801",
+            "Gemini-3-Flash@2605.29801",
             "Gemini-3.1-Pro",
             "Qwen3.5-397B-A17B",
             "Qwen3.5-4B (base)",
