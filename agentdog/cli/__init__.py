@@ -35,6 +35,7 @@ COMMANDS = {
     "tune": "See what each threshold would have alerted, and set one.",
     "calibrate": "Fit a guard's threshold on benign runs.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
+    "outbound": "See who else was told, test whether it arrives.",
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",
     "tokens": "Make, list and revoke bearer tokens.",

@@ -67,6 +67,8 @@ class AsyncClient:
     rejections = _in_thread(Client.rejections)
     dead_letters = _in_thread(Client.dead_letters)
     replay = _in_thread(Client.replay)
+    deliveries = _in_thread(Client.deliveries)
+    retry_deliveries = _in_thread(Client.retry_deliveries)
     audit = _in_thread(Client.audit)
     tuning = _in_thread(Client.tuning)
     replay_alerts = _in_thread(Client.replay_alerts)

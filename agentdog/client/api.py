@@ -18,6 +18,7 @@ from agentdog.client.shapes import (
     Counts,
     DeadLetters,
     Decision,
+    Deliveries,
     DisplayVerdict,
     FeedPage,
     Flows,
@@ -309,6 +310,15 @@ class Client:
     def replay(self, letter_id: str | None = None) -> int:
         """Queues dead letters again, one by its id or all; returns how many."""
         return int(self._ask("POST", "dead-letters/replay", {"id": letter_id})["replayed"])
+
+    def deliveries(self, *, project: str | None = None, unsent: bool = False, limit: int | None = None) -> Deliveries:
+        """Lists alerts and verdicts that were sent, wait, or were given up, the last tried first."""
+        asked = "true" if unsent else None
+        return cast("Deliveries", self._get("deliveries", project=project, unsent=asked, limit=limit))
+
+    def retry_deliveries(self, delivery_id: str | None = None) -> int:
+        """Tries messages again that wait or were given up, one by its id or all; returns how many."""
+        return int(self._ask("POST", "deliveries/retry", {"id": delivery_id})["retried"])
 
     def audit(self, *, limit: int | None = None) -> AuditPage:
         """Lists who read content, reviewed or deleted, newest first."""

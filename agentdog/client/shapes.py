@@ -443,6 +443,30 @@ class DeadLetters(TypedDict):
     items: list[DeadLetter]
 
 
+class Delivery(TypedDict):
+    """A message to somebody else: an alert of an incident, or verdicts that could not be sent at once."""
+
+    id: str
+    key: str
+    target: str
+    project: str
+    trajectory_id: str
+    incident_id: NotRequired[str]
+    state: NotRequired[Literal["delivered", "given_up", "withdrawn"]]
+    attempts: NotRequired[int]
+    created: str
+    updated: str
+    due_ns: NotRequired[int]
+    error: NotRequired[str]
+
+
+class Deliveries(TypedDict):
+    """Messages, the last tried first; `state` is absent while one waits."""
+
+    items: list[Delivery]
+    unsent: int
+
+
 class AuditEntry(TypedDict):
     """Somebody read content, reviewed or deleted."""
 

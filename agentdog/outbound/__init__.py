@@ -7,7 +7,7 @@ receiver can tell.
 
 from agentdog.outbound.alerts import Alert, alert_of, test_alert
 from agentdog.outbound.delivery import Delivery, State, alert_unit, next_try_s, verdicts_unit
-from agentdog.outbound.evaluations import Evaluation, evaluations
+from agentdog.outbound.evaluations import Evaluation, evaluations, test_evaluation
 from agentdog.outbound.notifier import Answer, Notifier
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "evaluations",
     "next_try_s",
     "test_alert",
+    "test_evaluation",
     "verdicts_unit",
 ]

@@ -51,6 +51,18 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     body: bytes = b""
 
 
+def unit_of(delivery: Delivery) -> str:
+    """Names what a delivery belongs to as a unit of the lane ``send``."""
+    if delivery.incident_id is None:
+        return verdicts_unit(delivery.trajectory_id)
+    return alert_unit(delivery.incident_id, delivery.trajectory_id)
+
+
+def again(delivery: Delivery) -> Delivery:
+    """Returns a delivery as if it had not been tried."""
+    return msgspec.structs.replace(delivery, state="pending", attempts=0, due_ns=0)
+
+
 def alert_unit(incident_id: str, trajectory_id: str) -> str:
     """Names an alert as a unit of the lane ``send``; ids of incidents hold no space."""
     return f"{ALERT} {incident_id} {trajectory_id}"

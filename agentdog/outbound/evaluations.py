@@ -182,3 +182,36 @@ def _evaluation(
             **common,
         )
     return Evaluation(step_id=judged.step_id, mark=mark, log=log, span=span)
+
+
+def test_evaluation(seed: str, time_ns: int, version: str) -> Evaluation:
+    """Builds an evaluation of no run, in a trace of its own, by which people see whether verdicts arrive."""
+    span = Span(
+        trace_id=digest(seed, "trace"),
+        span_id=digest(seed, "span", size=8),
+        name=EVENT,
+        start_ns=time_ns,
+        end_ns=time_ns,
+        span_kind=_INTERNAL,
+        status=_OK,
+        attributes={"gen_ai.evaluation.name": "agentdog.test", "openinference.span.kind": "EVALUATOR"},
+        scope=SCOPE,
+        scope_version=version,
+        resource=dict(RESOURCE),
+    )
+    log = Log(
+        id=seed,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        name=EVENT,
+        time_ns=time_ns,
+        severity=_INFO,
+        attributes={"gen_ai.evaluation.name": "agentdog.test"},
+        scope=SCOPE,
+        scope_version=version,
+        resource=dict(RESOURCE),
+    )
+    return Evaluation(step_id="", mark=seed, log=log, span=span)
+
+
+test_evaluation.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for one of its own

@@ -36,6 +36,14 @@ class _Hook:
         """Closes connections."""
         await self._http.aclose()
 
+    async def trouble(self) -> str | None:
+        """Resolves the host and says why it may not be connected to."""
+        try:
+            await resolve(self._parts, self._allowed)
+        except Refused as error:
+            return str(error)
+        return None
+
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
             place = await resolve(self._parts, self._allowed)

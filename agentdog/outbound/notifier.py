@@ -43,6 +43,10 @@ class Notifier(Protocol):
         """Sends a message; `key` is the same for every try. Raises nothing: what fails is an answer."""
         ...
 
+    async def trouble(self) -> str | None:
+        """Looks whether a message could be sent, without sending one; says what is in the way."""
+        ...
+
     async def close(self) -> None:
         """Closes connections."""
         ...

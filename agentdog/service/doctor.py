@@ -25,6 +25,7 @@ from agentdog.service.alerting import Alerts
 from agentdog.service.api.operations import SAMPLED_UNITS
 from agentdog.service.auth import check_exposure
 from agentdog.service.settings import Settings, unknown_variables
+from agentdog.service.targets import open_targets
 from agentdog.spans import content_stats
 from agentdog.store.contract import Store
 from agentdog.store.embedded import binary, running_url
@@ -256,6 +257,32 @@ async def dead_letters(patient: Patient) -> Sequence[CheckResult]:
     return (CheckResult(name="dead letters", status="warn", detail=detail, mend=mend),)
 
 
+async def outbound(patient: Patient) -> Sequence[CheckResult]:
+    """Who else is told, and whether that works."""
+    results = []
+    async with open_targets(patient.settings) as targets:
+        if not targets.names:
+            return (CheckResult(name="outbound", status="skip", detail="nobody else is told: none is configured"),)
+        for each in targets.notifiers:
+            trouble = await each.trouble()
+            if trouble is not None:
+                results.append(CheckResult(name=f"outbound {each.name}", status="fail", detail=trouble))
+        names = ", ".join(targets.names)
+    if patient.store is None:
+        return results
+    projects = list(await patient.store.projects())
+    unsent = await patient.store.unsent(projects)
+    if unsent:
+        last = next(iter(await patient.store.deliveries(projects, 1, unsent=True)), None)
+        said = f"; the latest: {last.target}, {last.error or 'not tried yet'}" if last else ""
+        mend = "`agentdog outbound list --unsent` lists them, `agentdog outbound test` tries the receivers"
+        detail = f"{unsent} messages wait or were given up{said}"
+        results.append(CheckResult(name="outbound", status="warn", detail=detail, mend=mend))
+    else:
+        results.append(CheckResult(name="outbound", status="ok", detail=f"{names}: nothing waits"))
+    return results
+
+
 async def telemetry(patient: Patient) -> Sequence[CheckResult]:
     """Instrumentations whose content we do not see, from a sample of what is stored."""
     if patient.store is None:
@@ -291,5 +318,6 @@ CHECKS: tuple[Check, ...] = (
     alerts,
     accounting,
     dead_letters,
+    outbound,
     telemetry,
 )

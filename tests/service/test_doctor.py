@@ -15,8 +15,11 @@ import pytest
 from agentdog.base.checks import CheckResult
 from agentdog.service import doctor
 from agentdog.service.doctor import examine
+from agentdog.service.sending import Sending
 from agentdog.service.settings import Settings, to_environment
+from agentdog.service.targets import open_targets
 from agentdog.store.redis_store import RedisStore
+from tests.support.hook_server import hook_server
 from tests.support.records import batch, span
 from tests.support.serving import settings_for
 from tests.support.stores import play
@@ -127,3 +130,28 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(ports: list[int], m
     assert found["broken"].status == "fail"
     assert "KeyError" in found["broken"].detail
     assert found["python"].status == "ok"
+
+
+def test_who_else_is_told_is_looked_at_without_telling_anybody(server_url: str, ports: list[int]) -> None:
+    from tests.service.test_sending import SECRET, raise_alert, settings_to, work_on
+
+    async def scenario(store: RedisStore) -> None:
+        await raise_alert(store)
+        settings = settings_for(
+            server_url,
+            ports,
+            outbound={"webhook": {"url": received.url, "secret": SECRET}, "slack": {"url": received.url}},
+        )
+        found = [r for r in await examine(settings) if r.name.startswith("outbound")]
+        assert [r.status for r in found] == ["fail", "fail", "ok"]
+        assert "no public address" in found[0].detail
+        async with open_targets(settings_to(received)) as targets:
+            await work_on(store, Sending(store, targets, settings_to(received)))
+        (last,) = [r for r in await examine(settings) if r.name == "outbound"]
+        assert last.status == "warn"
+        assert "HTTP 500" in last.detail
+
+    with hook_server([500]) as received:
+        play(server_url, scenario)
+        assert len(received.requests) == 1
+    assert look(settings_for(server_url, ports))["outbound"].status == "skip"

@@ -9,7 +9,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
-from agentdog.service.api import care, check, exports, operations, patterns, reviews, trajectories, tuning, views
+from agentdog.service.api import (
+    care,
+    check,
+    deliveries,
+    exports,
+    operations,
+    patterns,
+    reviews,
+    trajectories,
+    tuning,
+    views,
+)
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.store.contract import Store
@@ -33,4 +44,5 @@ def build_router(
     router.include_router(operations.build(store, guard))
     router.include_router(tuning.build(store, guard))
     router.include_router(care.build(store))
+    router.include_router(deliveries.build(store))
     return router
