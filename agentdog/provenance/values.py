@@ -87,6 +87,8 @@ _SECRETS = (
     re.compile(r"\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9\-]{10,200}|\bAIza[\w\-]{35}"),
     re.compile(r"\beyJ[\w\-]{8,2000}\.eyJ[\w\-]{8,2000}\.[\w\-]{8,1000}"),
 )
+_KINDS = {"email": Kind.EMAIL, "phone": Kind.IDENTIFIER, "card": Kind.PERSONAL}
+_PERSONAL = re.compile(rf"\[personal:({'|'.join(_KINDS)}):[^\]\s]{{1,64}}\]")
 _NAMES_OF_SECRETS = (
     r"pass(?:word|wd|phrase|code)|secret(?:[_ ]?key)?|api[_ -]?key|access[_ ]?token|auth[_ ]?token|private[_ ]?key"
     r"|pin[_ ]?code|cvv"
@@ -170,6 +172,7 @@ def _extracted(text: str) -> tuple[Value, ...]:
 
 
 def _values(text: str) -> Iterator[Value]:
+    yield from _redacted(text)
     yield from _places(text)
     yield from _numbers(text)
     yield from _dates(text)
@@ -187,6 +190,12 @@ def of_argument(name: str, leaf: str | float) -> Iterator[Value]:
     yield Value(Kind.AMOUNT, number(leaf), plain)
     if isinstance(leaf, int) and len(plain) >= 5:
         yield Value(Kind.IDENTIFIER, plain.lstrip("-"), plain)
+
+
+def _redacted(text: str) -> Iterator[Value]:
+    """What redaction leaves of personal data points to the same person, or card, wherever it stands."""
+    for match in _PERSONAL.finditer(text):
+        yield Value(_KINDS[match[1]], match[0], match[0])
 
 
 def _places(text: str) -> Iterator[Value]:

@@ -244,6 +244,23 @@ async def exposure(patient: Patient) -> Sequence[CheckResult]:
     return (CheckResult(name="access", status="ok", detail=f"tokens are asked for; {count} are good"),)
 
 
+async def redaction(patient: Patient) -> Sequence[CheckResult]:
+    """Whether secrets are taken out, and by one key, so that equal ones stay equal."""
+    wanted = patient.settings.redaction
+    if not wanted.secrets:
+        mend = "unset AGENTDOG_REDACTION__SECRETS, unless something in front takes secrets out"
+        return (CheckResult(name="redaction", status="warn", detail="secrets are stored as they come", mend=mend),)
+    figures = await patient.store.figures() if patient.store is not None else {}
+    keys = [name[1] for name in figures if name[0] == "redaction_keys"]
+    if len(keys) > 1:
+        detail = f"receivers have used {len(keys)} keys: equal secrets leave unequal placeholders"
+        mend = "give all receivers the same AGENTDOG_REDACTION__KEY; expected once after the key was changed"
+        return (CheckResult(name="redaction", status="warn", detail=detail, mend=mend),)
+    kinds = ", ".join(["secrets", *wanted.personal, *wanted.patterns])
+    number = sum(int(value) for name, value in figures.items() if name[0] == "redacted")
+    return (CheckResult(name="redaction", status="ok", detail=f"{kinds} are taken out; {number} so far"),)
+
+
 async def dead_letters(patient: Patient) -> Sequence[CheckResult]:
     """Units that no try could work on."""
     if patient.store is None:
@@ -317,6 +334,7 @@ CHECKS: tuple[Check, ...] = (
     guard,
     alerts,
     accounting,
+    redaction,
     dead_letters,
     outbound,
     telemetry,

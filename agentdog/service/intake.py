@@ -12,6 +12,8 @@ import msgspec
 
 from agentdog.base.errors import UsageError
 from agentdog.service.auth import OPEN, Access
+from agentdog.service.figures import Figures
+from agentdog.service.redaction import Redactor
 from agentdog.spans.records import Decoded, Record, Rejection
 from agentdog.store.contract import Store
 
@@ -33,19 +35,33 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intake:
-    """Sorts a request's records by project and stores them."""
+    """Redacts a request's records, sorts them by project and stores them.
 
-    def __init__(self, store: Store, default_project: str) -> None:
+    Args:
+        store: where they go.
+        default_project: of what names none.
+        redactor: takes secrets out before anything is written; ``None``: nothing is taken out.
+        figures: where what was taken out is counted.
+    """
+
+    def __init__(
+        self, store: Store, default_project: str, redactor: Redactor | None = None, figures: Figures | None = None
+    ) -> None:
         self._store = store
         self._default = default_project
+        self._redactor = redactor
+        self._figures = figures or Figures(store)
 
-    async def take(self, decoded: Decoded, project: str | None, access: Access = OPEN) -> Taken:
+    async def take(
+        self, decoded: Decoded, project: str | None, access: Access = OPEN, *, body: bytes | None = None
+    ) -> Taken:
         """Stores a request.
 
         Args:
             decoded: what it held.
             project: the request's own word on its project (`PROJECT_HEADER`), if any.
             access: what its sender may do.
+            body: the bytes that it was decoded from; most show at a glance that there is nothing to take out.
 
         Raises:
             UsageError: the project's name is not allowed.
@@ -58,6 +74,8 @@ class Intake:
                 raise UsageError(f"{PROJECT_HEADER} {_RULE}")
             access.need_project(project)
         home = self._home(project, access)
+        if self._redactor is not None:
+            decoded = self._redacted(self._redactor, decoded, body, project or home)
         records, refused = self._by_project(decoded, project, home, access)
         rejected = decoded.rejected + tuple(refused)
         if rejected:
@@ -66,6 +84,16 @@ class Intake:
             mine = rejected if name == home else ()
             await self._store.append(name, Decoded(records=tuple(group), rejected=mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
+
+    def _redacted(self, redactor: Redactor, decoded: Decoded, body: bytes | None, home: str) -> Decoded:
+        cleaned, finds = redactor.clean(decoded, body)
+        for record, found in zip(cleaned.records, finds, strict=True):
+            for kind, number in found.items():
+                project = record.resource.get(PROJECT_ATTRIBUTE, home)
+                self._figures.count(
+                    "redacted", str(project) if _NAME.fullmatch(str(project)) else home, kind, by=number
+                )
+        return cleaned
 
     def _home(self, project: str | None, access: Access) -> str:
         """Returns the project of what names none: a token for one project stands for it."""

@@ -81,7 +81,7 @@ class _Calls:
     ) -> Any:  # noqa: ANN401
         async def store(access: Access, project: str | None) -> Any:  # noqa: ANN401
             access.need("ingest")
-            return answer(await self._intake.take(decode(request, PROTOBUF), project, access))
+            return answer(await self._intake.take(decode(request, PROTOBUF), project, access, body=request))
 
         return await self._answered(context, signal, store)
 

@@ -74,7 +74,7 @@ class _Receiver:
     ) -> Response:
         async def store(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401 - a protobuf message
             decoded = decode(body, content_type)
-            return answer(await self._intake.take(decoded, request.headers.get(PROJECT_HEADER), access))
+            return answer(await self._intake.take(decoded, request.headers.get(PROJECT_HEADER), access, body=body))
 
         return await self._answered(request, signal, store)
 

@@ -16,6 +16,7 @@ from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.process import configure_logging, stop_event
+from agentdog.service.redaction import Redactor, redactor_of
 from agentdog.service.sending import Sending
 from agentdog.service.serve import serve
 from agentdog.service.settings import Settings
@@ -43,11 +44,12 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
             if settings.check.guard is not None:
                 inline = await stack.enter_async_context(_guard(settings, settings.check.guard))
             policy = policy_file(settings)
+            redactor = redactor_of(settings)
             store = await stack.enter_async_context(open_store(settings))
-            checker = _checker(settings, store, inline, policy)
+            checker = _checker(settings, store, inline, policy, redactor)
             warming = asyncio.create_task(checker.warm_up())
             stack.callback(warming.cancel)
-            await serve(settings, store, guard, stop, checker)
+            await serve(settings, store, guard, stop, checker, redactor=redactor)
 
 
 async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
@@ -89,7 +91,7 @@ def policy_file(settings: Settings) -> PolicyFile:
     return PolicyFile((named or settings.data / POLICY).expanduser(), required=named is not None)
 
 
-def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile) -> Checker:
+def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile, redactor: Redactor | None) -> Checker:
     fallback = settings.check.on_not_evaluated
     return Checker(
         store,
@@ -98,6 +100,7 @@ def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile)
         on_not_evaluated=Decision(fallback) if fallback else None,
         on_unsafe=Decision(settings.check.on_unsafe),
         project=settings.project,
+        redact=redactor.struct if redactor is not None else lambda asked: asked,
     )
 
 

@@ -16,9 +16,11 @@ from fastapi import FastAPI
 from agentdog.guards import Guard
 from agentdog.service import app, ports, receiver_grpc, receiver_http
 from agentdog.service.auth import Authority, check_exposure, is_loopback
+from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker
 from agentdog.service.intake import Intake
 from agentdog.service.metrics import Metrics
+from agentdog.service.redaction import Redactor
 from agentdog.service.settings import Settings, TlsSettings
 from agentdog.store.contract import Store
 
@@ -35,15 +37,26 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    settings: Settings, store: Store, guard: Guard, stop: asyncio.Event, checker: Checker | None = None
+    settings: Settings,
+    store: Store,
+    guard: Guard,
+    stop: asyncio.Event,
+    checker: Checker | None = None,
+    *,
+    redactor: Redactor | None = None,
 ) -> None:
     """Serves until `stop` is set; ports are taken before the first request is answered.
+
+    What arrives over OTLP goes through `redactor` first.
 
     Raises:
         OutsideError: a port is in use.
     """
     metrics = Metrics()
-    intake = Intake(store, settings.project)
+    figures = Figures(store)
+    intake = Intake(store, settings.project, redactor, figures)
+    if redactor is not None:
+        figures.count("redaction_keys", redactor.fingerprint)
     limit = settings.limits.body_bytes
     authority = Authority(store, required=settings.auth.mode == "on", static=settings.auth.admin_token)
     check_exposure(settings, ("otlp_grpc", "otlp_http", "api"))
@@ -70,16 +83,19 @@ async def serve(
             settings.otlp_grpc_endpoint,
             settings.api_url,
         )
-        await _run(servers, stop)
+        await _run(servers, figures, stop)
+    await figures.flush()
 
 
-async def _run(servers: list[tuple[_Server, socket.socket]], stop: asyncio.Event) -> None:
+async def _run(servers: list[tuple[_Server, socket.socket]], figures: Figures, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
+        writing = group.create_task(figures.run())
         for server, bound in servers:
             group.create_task(server.serve(sockets=[bound]))
         await stop.wait()
         for server, _ in servers:
             server.should_exit = True
+        writing.cancel()
 
 
 def _http(application: FastAPI, settings: Settings) -> _Server:

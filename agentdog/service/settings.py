@@ -30,6 +30,9 @@ _READ_ELSEWHERE = {_CONFIG, KEY_VARIABLE, PREFIX + "API_URL", PREFIX + "TRACE_LI
 _LOOPBACK = "127.0.0.1"
 _MEBI = 1 << 20
 
+#: Personal data that may be taken out beside secrets.
+Personal = Literal["email", "phone", "card"]
+
 
 def _default_data() -> Path:
     """Returns ``$XDG_DATA_HOME/agentdog``: the same folder from wherever a command is started."""
@@ -177,6 +180,24 @@ class AuthSettings(_Part):
     )
 
 
+class RedactionSettings(_Part):
+    """What is taken out of telemetry and inline checks before anything is stored, hashed or shown to a guard."""
+
+    secrets: bool = Field(default=True, description="take out passwords, keys and tokens")
+    personal: tuple[Personal, ...] = Field(
+        default=(), description='take out personal data as well, as JSON: any of ["email", "phone", "card"]'
+    )
+    patterns: dict[str, str] = Field(
+        default={}, description='what else is secret, as JSON: {"employee": "EMP-[0-9]{6}"}, in RE2\'s syntax'
+    )
+    key: str | None = Field(
+        default=None,
+        repr=False,
+        min_length=16,
+        description="key of the placeholders, the same on all receivers; unset: one made in the data folder",
+    )
+
+
 class TlsSettings(_Part):
     """Encryption of every port; off without a certificate."""
 
@@ -280,6 +301,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     auth: AuthSettings = AuthSettings()
     tls: TlsSettings = TlsSettings()
+    redaction: RedactionSettings = RedactionSettings()
     otlp_grpc: GrpcListen = GrpcListen()
     otlp_http: HttpListen = HttpListen()
     api: ApiListen = ApiListen()

@@ -23,6 +23,7 @@ from agentdog.guards import factory
 from agentdog.service import dashboard, ports
 from agentdog.service.auth import check_exposure
 from agentdog.service.children import Child
+from agentdog.service.redaction import redactor_of
 from agentdog.service.run import policy_file
 from agentdog.service.settings import Settings, to_environment
 from agentdog.service.stores import connect
@@ -94,6 +95,7 @@ async def _check_beforehand(settings: Settings, with_dashboard: bool) -> None:
     if settings.check.guard is not None:
         await factory.build(settings.check.guard).close()
     policy_file(settings)
+    redactor_of(settings)
     if settings.redis.url is not None:
         store = connect(settings, settings.redis.url)
         try:

@@ -14,6 +14,7 @@ import httpx
 
 from agentdog.guards import GuardInfo, Outcome, Verdict
 from agentdog.guards.protocol import GuardSession, Health
+from agentdog.service.redaction import Redactor
 from agentdog.service.serve import serve
 from agentdog.service.settings import Settings, load_settings
 from agentdog.service.stores import open_store
@@ -50,7 +51,9 @@ def settings_for(url: str, ports: list[int], **more: Any) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, *, verify: ssl.SSLContext | bool = True) -> Iterator[Settings]:
+def serving(
+    settings: Settings, *, verify: ssl.SSLContext | bool = True, redactor: Redactor | None = None
+) -> Iterator[Settings]:
     """Serves until the block ends; ready when it begins."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -58,7 +61,7 @@ def serving(settings: Settings, *, verify: ssl.SSLContext | bool = True) -> Iter
 
     async def run() -> None:
         async with open_store(settings) as store:
-            await serve(settings, store, CalmGuard(), stop)
+            await serve(settings, store, CalmGuard(), stop, redactor=redactor)
 
     def thread() -> None:
         try:

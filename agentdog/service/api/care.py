@@ -14,6 +14,7 @@ from fastapi import Query as Param
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import MAX_LIMIT, Text
 from agentdog.service.api.gate import Visitor, note
+from agentdog.service.api.operations import Counts
 from agentdog.service.api.respond import documented, reply
 from agentdog.store.contract import DeadLetter, Refusal, Store
 from agentdog.store.tokens import AuditEntry
@@ -60,6 +61,22 @@ def build(store: Store) -> APIRouter:
         access.need("read")
         where = await _where(access, project)
         return reply(Refusals(items=tuple(await store.refusals(where, limit))))
+
+    @router.get(
+        "/redactions",
+        summary="Secrets and personal data that were taken out of telemetry, by project and kind",
+        response_class=Response,
+        responses=documented(
+            Counts, "Occurrences in all that was received, repeats included; of the last second not yet."
+        ),
+    )
+    async def redactions(access: Visitor) -> Response:
+        access.need("read")
+        counts: dict[str, dict[str, int]] = {}
+        for name, value in (await store.figures()).items():
+            if name[0] == "redacted" and access.may_see(name[1]):
+                counts.setdefault(name[1], {})[name[2]] = int(value)
+        return reply(Counts(projects=counts))
 
     @router.get(
         "/dead-letters",
