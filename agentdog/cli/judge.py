@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import taxonomy
+from agentdog.cli.changing import print_remedy
 from agentdog.cli.common import FINDING, FINE, NOTHING_EVALUATED, emit, json_option
 from agentdog.cli.output import Output
 from agentdog.cli.sources import gather
+from agentdog.client.shapes import Remedy
 from agentdog.diagnosis import Diagnosis, Incident
 from agentdog.diagnosis.engine import diagnose
 from agentdog.guards import Guard, Outcome, Verdict, factory
+from agentdog.policy import propose
 from agentdog.service.settings import load_settings
 from agentdog.spans import reconstruct
 from agentdog.trajectory import Step, Trajectory, title
@@ -56,6 +61,8 @@ def command(path: Path, uri: str, as_json: bool) -> None:
             console.print(Text(guard.info.note, style="dim"))
         for trajectory, diagnosis in zip(trajectories, diagnoses, strict=True):
             show(console, trajectory, diagnosis)
+            for remedy in propose(trajectory, diagnosis):
+                print_remedy(console, cast("Remedy", msgspec.to_builtins(remedy)))
     raise SystemExit(exit_code(diagnoses))
 
 

@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from agentdog.cli.changing import print_remedy
 from agentdog.cli.common import FINDING, FINE, NOTHING_EVALUATED, emit, json_option
 from agentdog.cli.output import Output
 from agentdog.cli.remote import client_at, plain, url_option, verdict_text
-from agentdog.client import wording
+from agentdog.client import Client, wording
 from agentdog.client.shapes import Evidence, Incident, Step, Stored, Taxonomy, Verdict
 
 _FOLD = 240
@@ -38,6 +39,8 @@ def command(any_id: str, project: str | None, full: bool, url: str | None, as_js
             emit(stored)
         else:
             _print(stored, client.taxonomy("all"), full)
+            if stored.get("diagnosis", {}).get("incidents"):
+                _print_remedies(client, stored)
     sys.exit(_EXIT[stored["summary"]["verdict"]])
 
 
@@ -64,6 +67,15 @@ def _print(stored: Stored, taxonomy: Taxonomy, full: bool) -> None:
         guard = diagnosis["guard"]
         words = f"Judged by {guard['name']} ({guard['fingerprint']}). {guard.get('note', '')}"
         console.print(plain(words.rstrip(), "dim"))
+
+
+def _print_remedies(client: Client, stored: Stored) -> None:
+    """Every diagnosis ends in what to change."""
+    console, summary = Output(), stored["summary"]
+    for remedy in client.remedies(summary["id"], project=summary["project"])["remedies"]:
+        console.print()
+        print_remedy(console, remedy)
+        console.print(plain(f"  agentdog fix {summary['id']}: the hook; --apply puts the rule in force", "dim"))
 
 
 def _incident(console: Console, incident: Incident, taxonomy: Taxonomy) -> None:

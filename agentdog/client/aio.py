@@ -49,6 +49,7 @@ class AsyncClient:
     text = _in_thread(Client.text)
     records = _in_thread(Client.records)
     flows = _in_thread(Client.flows)
+    remedies = _in_thread(Client.remedies)
     export = _in_thread(Client.export)
     patterns = _in_thread(Client.patterns)
     names = _in_thread(Client.names)

@@ -31,6 +31,7 @@ from agentdog.client.shapes import (
     Patterns,
     Records,
     Rejections,
+    Remedies,
     Replay,
     Review,
     ReviewAction,
@@ -194,6 +195,16 @@ class Client:
     def flows(self, any_id: str, step: int) -> Flows:
         """Says where each value in a step's calls was seen before."""
         return cast("Flows", self._get(f"flows/{quote(any_id, safe='')}", step=step))
+
+    def remedies(self, any_id: str, *, last: int | None = None, project: str | None = None) -> Remedies:
+        """Says what to change: where a check would have stopped each incident, the rule, what it would have denied.
+
+        Args:
+            any_id: any id of the run.
+            last: newest runs of the project that the rules are tried on; 50 when not given.
+            project: where to look.
+        """
+        return cast("Remedies", self._get(f"remedies/{quote(any_id, safe='')}", last=last, project=project))
 
     def export(self, any_id: str, schema: str = "atbench") -> dict[str, Any]:
         """Returns one run as a row of another schema: ``atbench``."""

@@ -593,6 +593,56 @@ class CheckAnswer(TypedDict):
     elapsed_ms: NotRequired[float]
 
 
+class Denied(TypedDict):
+    """A call that a rule would have denied; `known`: whether it turned out good, bad, or nobody could say."""
+
+    trajectory_id: str
+    title: str
+    step: int
+    tool: str
+    known: Literal["good", "bad", "open"]
+
+
+class Trial(TypedDict):
+    """What a rule would have done to the calls of past runs."""
+
+    runs: int
+    calls: int
+    bad: int
+    good: int
+    open: int
+    denied: list[Denied]
+
+
+class Hook(TypedDict):
+    """How an agent asks before it acts: lines to add."""
+
+    name: str
+    snippet: str
+
+
+class Remedy(TypedDict):
+    """What to change, so that an incident does not happen again; no `rule` where no call can be denied."""
+
+    incident_id: str
+    advice: str
+    step: NotRequired[int]
+    tool: NotRequired[str]
+    rule: NotRequired[dict[str, Any]]
+    policy: NotRequired[str]
+    trial: NotRequired[Trial]
+    in_force: NotRequired[str]
+    hook: NotRequired[Hook]
+
+
+class Remedies(TypedDict):
+    """What to change in a run, by incident; `last` is how many other runs the rules were tried on."""
+
+    trajectory_id: str
+    last: int
+    remedies: list[Remedy]
+
+
 class GuardStatus(TypedDict):
     """The guard in use."""
 

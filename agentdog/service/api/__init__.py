@@ -16,6 +16,7 @@ from agentdog.service.api import (
     exports,
     operations,
     patterns,
+    remedies,
     reviews,
     trajectories,
     tuning,
@@ -39,6 +40,7 @@ def build_router(
     router.include_router(trajectories.build(store))
     router.include_router(views.build(store))
     router.include_router(exports.build(store))
+    router.include_router(remedies.build(store, checker.policy) if checker is not None else remedies.build(store))
     router.include_router(patterns.build(store))
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))

@@ -95,6 +95,10 @@ class Checker:
         self._threads = ThreadPoolExecutor(_THREADS, "check")
         self._late: set[asyncio.Task[Answer | _Unknown]] = set()
 
+    def policy(self) -> Policy:
+        """Returns the rules in force."""
+        return self._policy.current()
+
     async def warm_up(self) -> None:
         """Pays what only the first question costs (modules, TLS, connections) before anybody waits for an answer."""
         try:
