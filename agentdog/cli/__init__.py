@@ -37,6 +37,7 @@ COMMANDS = {
     "fix": "Say what to change so that an incident does not happen again.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "outbound": "See who else was told, test whether it arrives.",
+    "learn": "Learn a guard for one project from its reviewed runs.",
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",
     "tokens": "Make, list and revoke bearer tokens.",

@@ -11,7 +11,7 @@ from agentdog.guards.protocol import Guard
 PACKS_FOLDER = "packs"
 #: Scheme → how its URI is written.
 SCHEMES = {
-    "embedded": "embedded",
+    "embedded": "embedded?effects=FILE&trusted_tools=NAME,NAME&learned=FILE",
     "server": "server:http://HOST:PORT/v1?model=NAME",
     "local": "local:PATH?pack=NAME",
     "vllm": "vllm:PATH?pack=NAME",
@@ -42,12 +42,10 @@ def _build(uri: str, packs_folder: Path | None, *, diagnoses: bool) -> Guard:
         from agentdog.guards.cascade import Cascade
 
         return Cascade.from_uri(uri, lambda stage, last: _build(stage, packs_folder, diagnoses=last))
-    if scheme == "embedded":
-        from agentdog.guards.embedded import EmbeddedGuard
+    if scheme.partition("?")[0] == "embedded":
+        from agentdog.guards.embedded.options import from_uri as embedded
 
-        if uri != "embedded":
-            raise UsageError(f"guard {uri!r}: the embedded guard takes no address; write 'embedded'")
-        return EmbeddedGuard()
+        return embedded(uri)
     if scheme == "server":
         from agentdog.guards.server import ServerGuard
 

@@ -38,6 +38,7 @@ class EmbeddedGuard:
         threshold: float | None = None,
         detectors: Sequence[Detector] = DETECTORS,
         model: Model | None = None,
+        uri: str = "embedded",
     ) -> None:
         """Builds the guard.
 
@@ -47,6 +48,7 @@ class EmbeddedGuard:
             threshold: P(unsafe) from which a prefix is unsafe; `model.THRESHOLD` when not given.
             detectors: which detectors look.
             model: weights that join their findings; the published ones when not given.
+            uri: how it was written.
 
         Raises:
             UsageError: the effects catalogue cannot be used, or the threshold is no probability.
@@ -59,7 +61,7 @@ class EmbeddedGuard:
         if not self._model.floor < self._threshold <= 1.0:
             raise UsageError(f"threshold {threshold}: give a probability above {self._model.floor:.4f} and up to 1")
         self._detectors = tuple(detectors)
-        self._info = GuardInfo(name="embedded", uri="embedded", fingerprint=self._fingerprint(), note=NOTE)
+        self._info = GuardInfo(name="embedded", uri=uri, fingerprint=self._fingerprint(), note=NOTE)
 
     def _fingerprint(self) -> str:
         return digest(

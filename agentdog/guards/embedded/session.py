@@ -45,6 +45,16 @@ class EmbeddedSession:
         self.signals: list[tuple[int, dict[str, float]]] = []
         self.looks: tuple[Look, ...] = ()
 
+    @property
+    def p_unsafe(self) -> float:
+        """P(unsafe) of the prefix: that of its highest step."""
+        return self._p
+
+    @property
+    def threshold(self) -> float:
+        """P(unsafe) from which a prefix is unsafe."""
+        return self._threshold
+
     def fork(self) -> EmbeddedSession:
         """Returns a session at the same prefix; what is shown to one the other does not see."""
         return forked(self)
