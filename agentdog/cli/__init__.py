@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "Show one stored trajectory with its diagnosis.",
     "tune": "See what each threshold would have alerted, and set one.",
     "calibrate": "Fit a guard's threshold on benign runs.",
+    "case": "Keep runs as regression cases, which `judge` fails until they are mended.",
     "fix": "Say what to change so that an incident does not happen again.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "outbound": "See who else was told, test whether it arrives.",

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import taxonomy
+from agentdog.cli import trying
 from agentdog.cli.changing import print_remedy
 from agentdog.cli.common import FINDING, FINE, NOTHING_EVALUATED, emit, json_option
 from agentdog.cli.output import Output
@@ -41,17 +42,29 @@ _NARROWEST = 20  # characters of a step that are shown even where the terminal h
     show_default=True,
     help="Guard: embedded, or server:http://HOST/v1?model=NAME.",
 )
+@click.option(
+    "--policy",
+    "rules",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="For regression cases: the rules that may stop them; the settings' own.",
+)
 @json_option
-def command(path: Path, uri: str, as_json: bool) -> None:
+def command(path: Path, uri: str, rules: Path | None, as_json: bool) -> None:
     """Judge every trajectory in PATH: which step went wrong, where from, how, what harm.
 
     PATH is a file, or a folder of them: recorded OTLP payloads, another tool's export, or transcripts (our own JSON,
     chat messages, Claude Code, Codex, ATIF, ATBench and its relatives). Exit code 1 when a trajectory is unsafe, 3 when
-    none could be evaluated.
+    none could be evaluated. PATH may also be a regression case, by its file or its name (`agentdog case`): then the
+    code is 1 until it is mended.
     """
-    trajectories = read(path)
+    cases = trying.cases_of(path)
+    trajectories = [case.trajectory for case in cases] or read(path)
     guard = factory.build(uri, load_settings().data / factory.PACKS_FOLDER)
     diagnoses = asyncio.run(_diagnose(trajectories, guard))
+    if cases:
+        tried = trying.attempts(cases, diagnoses, trying.rules(rules))
+        emit(tried) if as_json else trying.print_attempts(tried)
+        raise SystemExit(trying.code(tried))
     if as_json:
         emit(diagnoses)
     else:

@@ -17,6 +17,7 @@ from agentdog.client.errors import (
     Unavailable,
     Unreachable,
 )
+from agentdog.client.gate import Gate
 
 __all__ = [
     "DEFAULT_URL",
@@ -25,6 +26,7 @@ __all__ = [
     "BadAnswer",
     "Client",
     "ClientError",
+    "Gate",
     "InvalidRequest",
     "NotFound",
     "Unauthorized",

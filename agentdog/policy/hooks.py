@@ -36,9 +36,9 @@ agent = create_agent(model, tools, middleware=[middleware(gate)])""",
 _PYDANTIC_AI = Hook(
     name="pydantic-ai",
     snippet=f"""from agentdog.client import Gate
-from agentdog.client.hooks.pydantic_ai import guarded
+from agentdog.client.hooks.pydantic_ai import capability
 {_GATE}
-agent = Agent(model, toolsets=[guarded(FunctionToolset(tools), gate)])""",
+agent = Agent(model, tools=tools, capabilities=[capability(gate)])""",
 )
 _CLAUDE_CODE = Hook(
     name="claude-code",
