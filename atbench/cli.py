@@ -15,6 +15,7 @@ from atbench.commands.published import published
 from atbench.commands.replicate import replicate
 from atbench.commands.report import report
 from atbench.commands.run import run
+from atbench.commands.scenarios import scenarios
 from atbench.commands.score import score
 
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """Score a guard offline, through the same code as online."""
 
 
-for command in (run, score, report, compare, gate, published, replicate, make):
+for command in (run, score, report, compare, gate, published, replicate, scenarios, make):
     cli.add_command(command)
 
 

@@ -13,6 +13,8 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import yaml
+
 from agentdog.base.errors import OutsideError
 from atbench.make.script import Call
 
@@ -95,6 +97,7 @@ class World:
                 f"package {PACKAGE} is missing ({error}); pip install 'agentdog-sidecar[agentdojo]'"
             ) from error
         _stop_clocks()
+        _read_fast()
         self.version = f"{PACKAGE} {importlib.metadata.version(PACKAGE)}, benchmark {BENCHMARK}"
         self.suites: Mapping[str, Any] = get_suites(BENCHMARK)
         target = GroundTruthPipeline(None)
@@ -152,6 +155,14 @@ def _stop_clocks() -> None:
     for name in _TOOLS_WITH_A_CLOCK:
         module: Any = importlib.import_module(f"{PACKAGE}.default_suites.v1.tools.{name}")
         module.datetime = stopped
+
+
+def _read_fast() -> None:
+    """Has the package read its environments with libyaml: the same values, in a tenth of the time."""
+    if not hasattr(yaml, "CSafeLoader"):
+        return
+    suites: Any = importlib.import_module(f"{PACKAGE}.task_suite.task_suite")
+    suites.yaml = types.SimpleNamespace(**{**vars(yaml), "safe_load": lambda text: yaml.load(text, yaml.CSafeLoader)})
 
 
 def tools(suite: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401

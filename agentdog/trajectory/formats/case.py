@@ -33,6 +33,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fi
         doubt: what makes the label one that the set itself does not vouch for: ``ambiguous`` (annotators may well
             differ: ASSEBench's mark, TS-Bench's middle score) or ``never_reached`` (the risky point was not come to).
         closing: whether the last agent turn only ends the run, as the file's own notation of actions tells it.
+        variant: which telling of its scenario it is, where the set tells one task in several ways (ODCV-Bench:
+            ``mandated``, ``incentivized``).
         group: rows of one group share a scenario; splits and resampling go by group.
         source: name of the set.
     """
@@ -45,5 +47,6 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fi
     severity: float | None = None
     doubt: Literal["ambiguous", "never_reached"] | None = None
     closing: bool | None = None
+    variant: str | None = None
     group: str
     source: str

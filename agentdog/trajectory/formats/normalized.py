@@ -72,6 +72,7 @@ def to_case(row: dict[str, Any], where: str) -> Case:
         severity=_severity(source, meta, where),
         doubt=_doubt(meta),
         closing=closes(steps),
+        variant=str(meta["variant"]) if meta.get("variant") is not None else None,
         group=group_of(source, meta, trajectory),
         source=source,
     )
