@@ -42,6 +42,7 @@ COMMANDS = {
     "guards": "List guards, check what one can do.",
     "packs": "List prompts, use the official wording.",
     "tokens": "Make, list and revoke bearer tokens.",
+    "forget": "Delete a run, a session, or all that is kept of a person.",
     "rejections": "List spans and records that were refused, and why.",
     "dead": "List what no try could work on, or try it again.",
     "audit": "List who read content, reviewed or deleted.",

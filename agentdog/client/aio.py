@@ -70,6 +70,8 @@ class AsyncClient:
     replay = _in_thread(Client.replay)
     deliveries = _in_thread(Client.deliveries)
     retry_deliveries = _in_thread(Client.retry_deliveries)
+    forget = _in_thread(Client.forget)
+    redactions = _in_thread(Client.redactions)
     audit = _in_thread(Client.audit)
     tuning = _in_thread(Client.tuning)
     replay_alerts = _in_thread(Client.replay_alerts)

@@ -22,6 +22,7 @@ from agentdog.client.shapes import (
     DisplayVerdict,
     FeedPage,
     Flows,
+    Forgotten,
     Found,
     GuardStatus,
     Labels,
@@ -46,6 +47,7 @@ from agentdog.client.shapes import (
 )
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+_FORGETTING_S = 600.0  # all that is kept is read for it, and the store's log written anew
 
 
 class Client:
@@ -330,6 +332,23 @@ class Client:
     def retry_deliveries(self, delivery_id: str | None = None) -> int:
         """Tries messages again that wait or were given up, one by its id or all; returns how many."""
         return int(self._ask("POST", "deliveries/retry", {"id": delivery_id})["retried"])
+
+    def forget(
+        self,
+        *,
+        run: str | None = None,
+        session: str | None = None,
+        subject: str | None = None,
+        project: str | None = None,
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Deletes a run, a session, or all that is kept of a person; returns when nothing of it can be read."""
+        body = {"run": run, "session": session, "subject": subject, "project": project, "dry_run": dry_run}
+        return cast("Forgotten", self._send("POST", "forget", body, _FORGETTING_S))
+
+    def redactions(self) -> Counts:
+        """Counts secrets and personal data that were taken out of telemetry, by project and kind."""
+        return cast("Counts", self._get("redactions"))
 
     def audit(self, *, limit: int | None = None) -> AuditPage:
         """Lists who read content, reviewed or deleted, newest first."""

@@ -485,6 +485,22 @@ class AuditPage(TypedDict):
     items: list[AuditEntry]
 
 
+class Erased(TypedDict):
+    """What was deleted, or would be: ids of runs, how many traces and sessions, how many records."""
+
+    runs: list[str]
+    units: int
+    records: int
+
+
+class Forgotten(TypedDict):
+    """What was deleted by project; `log_rewritten` says whether the store's log holds it no more."""
+
+    projects: dict[str, Erased]
+    dry_run: bool
+    log_rewritten: bool
+
+
 class Counts(TypedDict):
     """Figures by project: of trajectories by verdict, or of records by what became of them."""
 

@@ -17,6 +17,7 @@ from agentdog.service.api.gate import Gate, Visitor
 from agentdog.service.auth import Authority
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import CONTENT_TYPE, Metrics, StoreFigures, render
+from agentdog.service.redaction import Redactor
 from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
@@ -38,10 +39,11 @@ def build_app(
     *,
     local_only: bool = True,
     prices: JudgeSettings | None = None,
+    redactor: Redactor | None = None,
 ) -> FastAPI:
     """Builds the application over an open store; `prices` are of a guard's tokens."""
     app = FastAPI(title="agentdog", version=__version__)
-    app.include_router(build_router(store, guard, checker=checker, metrics=metrics))
+    app.include_router(build_router(store, guard, checker=checker, metrics=metrics, redactor=redactor))
     app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)
 
     @app.exception_handler(HTTPException)

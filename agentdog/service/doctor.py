@@ -218,8 +218,9 @@ async def accounting(patient: Patient) -> Sequence[CheckResult]:
     wrong = [f"{p}: {c['pending']} of {c['received']} unaccounted for" for p, c in counted.items() if c["pending"]]
     for project, counts in counted.items():
         there = audited.get(project, {}).get("records", 0)
-        if there < counts["stored"]:
-            wrong.append(f"{project}: {counts['stored']} stored, {there} there")
+        kept = counts["stored"] - counts.get("deleted", 0)
+        if there < kept:
+            wrong.append(f"{project}: {kept} kept, {there} there")
     if wrong:
         mend = "expected only after the store was emptied or restored from an old copy"
         return (CheckResult(name="accounting", status="fail", detail="; ".join(wrong), mend=mend),)

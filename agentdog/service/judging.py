@@ -48,9 +48,10 @@ class _ProjectCache:
     be dear to ask for again. The owner flushes at the end.
     """
 
-    def __init__(self, store: Store, project: str, beat_s: float) -> None:
+    def __init__(self, store: Store, trajectory: Trajectory, beat_s: float) -> None:
         self._store = store
-        self._project = project
+        self._project = trajectory.project
+        self._run = trajectory.id
         self._beat_s = beat_s
         self._written_at = monotonic()
         self._unwritten: dict[str, dict[str, Verdict]] = {}
@@ -66,7 +67,7 @@ class _ProjectCache:
     async def flush(self) -> None:
         unwritten, self._unwritten = self._unwritten, {}
         for guard, verdicts in unwritten.items():
-            await self._store.save_verdicts(self._project, guard, verdicts)
+            await self._store.save_verdicts(self._project, guard, verdicts, self._run)
         self._written_at = monotonic()
 
 
@@ -129,7 +130,10 @@ class Judging:
     async def __call__(self, work: Work) -> None:
         """Brings a trajectory's diagnosis up to date, or says when to go on with it."""
         assignment = await self._store.assignment(work.project, work.unit)
-        if assignment is None or not assignment.trajectory.steps:
+        if assignment is None:
+            await self._store.leftovers(work.project, work.unit)
+            return
+        if not assignment.trajectory.steps:
             return
         done = await self._look(assignment, work.arrived_ns)
         if done is None:
@@ -144,7 +148,7 @@ class Judging:
 
     async def _look(self, assignment: Assignment, arrived_ns: int) -> Look | None:
         trajectory, project = assignment.trajectory, assignment.trajectory.project
-        cache = _ProjectCache(self._store, project, self._progress_s)
+        cache = _ProjectCache(self._store, trajectory, self._progress_s)
         leases = StoreLeases(self._store, project, self._settings.worker.lease_s)
         purse = StorePurse(self._store, project, self._settings.judge, self._clock)
         tuning = await self._store.tuning(project) or Tuning()
@@ -179,6 +183,7 @@ class Judging:
             await cache.flush()
             if purse.answers:
                 await self._store.count_asked(project, trajectory.id, purse.answers)
+            await self._store.leftovers(project, trajectory.id)
 
     async def _policy(self, tuning: Tuning) -> Policy:
         judge, guard = self._settings.judge, self._guard.info.fingerprint

@@ -17,6 +17,7 @@ from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.process import configure_logging, stop_event
 from agentdog.service.redaction import Redactor, redactor_of
+from agentdog.service.retention import Retention
 from agentdog.service.sending import Sending
 from agentdog.service.serve import serve
 from agentdog.service.settings import Settings
@@ -76,8 +77,10 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             worker = Worker(store, judging, settings, name=name, memory=store.memory, send=sending)
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
+                keeping = group.create_task(Retention(store, settings, owner=name, figures=figures).run())
                 await worker.run(stop)
                 writing.cancel()
+                keeping.cancel()
             await figures.flush()
 
 

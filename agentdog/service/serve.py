@@ -68,6 +68,7 @@ async def serve(
         checker,
         local_only=is_loopback(settings.api.host),
         prices=settings.judge,
+        redactor=redactor,
     )
     async with AsyncExitStack() as stack:
         otlp_socket = stack.enter_context(ports.bind(settings.otlp_http, "otlp_http"))

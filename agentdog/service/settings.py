@@ -198,6 +198,20 @@ class RedactionSettings(_Part):
     )
 
 
+class RetentionSettings(_Part):
+    """How long telemetry is kept, with all that was made of it."""
+
+    days: float = Field(
+        default=0.0, ge=0, description="runs whose last record came before so many days are deleted; 0: no age"
+    )
+    bytes: int = Field(
+        default=0,
+        ge=0,
+        description="memory of the store above which the oldest runs go; 0: 95 % of LIMITS__STORE_BYTES",
+    )
+    every_s: float = Field(default=10.0, gt=0, description="how often a worker looks for what is to be deleted")
+
+
 class TlsSettings(_Part):
     """Encryption of every port; off without a certificate."""
 
@@ -266,6 +280,11 @@ class Limits(_Part):
     body_bytes: int = Field(
         default=64 * _MEBI, ge=1024, description="largest OTLP body, also after inflating (OTLP 1.11: 64 MiB)"
     )
+    store_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="memory of the store at which telemetry is refused; 0: its maxmemory, else half of its machine's",
+    )
     feed_events: int = Field(default=10_000, ge=100, description="events kept for /api/v1/events")
 
 
@@ -302,6 +321,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     tls: TlsSettings = TlsSettings()
     redaction: RedactionSettings = RedactionSettings()
+    retention: RetentionSettings = RetentionSettings()
     otlp_grpc: GrpcListen = GrpcListen()
     otlp_http: HttpListen = HttpListen()
     api: ApiListen = ApiListen()

@@ -23,6 +23,7 @@ _COUNTERS = {
     "tokens": ("agentdog_guard_tokens", "Guards' tokens: prompt, of these cached, completion", ("project", "kind")),
     "deliveries": ("agentdog_deliveries", "Tries to tell somebody, by what became of them", ("target", "result")),
     "evaluations_sent": ("agentdog_evaluations_sent", "Verdicts that an OTLP receiver has", ("project",)),
+    "deleted": ("agentdog_deleted_records", "Records deleted, by why: age, bytes, request", ("project", "reason")),
     "redacted": ("agentdog_redacted", "Secrets and personal data taken out of telemetry", ("project", "kind")),
     "alerts": ("agentdog_alerts", "Incidents that people were alerted of, or would have been", ("project", "mode")),
 }

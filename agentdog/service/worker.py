@@ -87,6 +87,8 @@ class Worker:
             aliases = sorted(ids(trajectory) | absorbed)
             await self._store.save_trajectory(trajectory, aliases, records=len(records), arrived_ns=work.arrived_ns)
             absorbed = frozenset()
+            # Last of all: deleted meanwhile, it must not come back.
+            await self._store.leftovers(project, trajectory.id, sorted({record.unit for record in records}))
         await self._store.trim(project, unit)
         if any(trajectory.completion == "open" for trajectory in mine):
             await self._store.revisit(project, unit, now_ns + self._idle_ns + 1)

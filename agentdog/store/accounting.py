@@ -1,6 +1,7 @@
 """Accounting: ``received = stored + duplicate + rejected + pending``, per project, at every moment.
 
 Counters change in the call that writes what they count, partition by partition, so the sum holds whenever it is read.
+Of what was stored, ``deleted`` is no more: retention, or somebody's wish; it is absent while nothing was.
 ``pending`` is what was received and is none of the others; the journal has no such state, so anything but 0 is a defect
 that ``doctor`` reports. `audit` counts the records themselves and is the independent witness of ``stored``.
 """
@@ -26,10 +27,15 @@ async def accounting(link: Link) -> Mapping[str, Mapping[str, int]]:
     """Adds up each project's counters."""
     result = {}
     for project in await projects(link):
-        answers = await link.many([("HMGET", keys.count(n, project), *_FIELDS) for n in range(keys.PARTITIONS)])
+        answers = await link.many(
+            [("HMGET", keys.count(n, project), *_FIELDS, "deleted") for n in range(keys.PARTITIONS)]
+        )
         sums = {name: sum(int(a[i] or 0) for a in answers) for i, name in enumerate(_FIELDS)}
         settled = sums["stored"] + sums["duplicate"] + sums["rejected"]
         result[project] = {**sums, "pending": sums["received"] - settled}
+        deleted = sum(int(answer[-1] or 0) for answer in answers)
+        if deleted:
+            result[project]["deleted"] = deleted
     return result
 
 

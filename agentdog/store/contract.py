@@ -16,6 +16,8 @@ from agentdog.guards import Outcome, Verdict
 from agentdog.outbound import Delivery
 from agentdog.review import Review, Reviewed, Suppression
 from agentdog.spans.records import Decoded, Record
+from agentdog.store.ages import Aged
+from agentdog.store.finding import Kind
 from agentdog.store.keys import Lane
 from agentdog.store.tokens import AuditEntry, Role, Token
 from agentdog.trajectory import Trajectory
@@ -85,6 +87,14 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     reason: str
     time: str
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deleted, or would be: runs, traces and sessions, records; and the ids of the runs."""
+
+    runs: tuple[str, ...] = ()
+    units: int = 0
+    records: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -233,6 +243,45 @@ class Store(Protocol):
         """Returns what waits in each lane, and for how long."""
         ...
 
+    async def erase(self, project: str, units: Collection[str], *, dry_run: bool = False) -> Erased:
+        """Deletes the runs that units belong to, with all that tells of them; `dry_run`: says what that would be."""
+        ...
+
+    async def erase_if_older(self, project: str, unit: str, before_ms: int) -> Erased | None:
+        """Deletes a unit's run where all of it arrived before a time; ``None`` where something of it is younger."""
+        ...
+
+    async def leftovers(self, project: str, trajectory_id: str, units: Sequence[str] = ()) -> bool:
+        """Takes back what was written about a run that was deleted meanwhile; whoever writes about one asks this last.
+
+        `units` are those it was woven from. True when it was deleted.
+        """
+        ...
+
+    async def sweep(self, project: str) -> int:
+        """Removes ids that lead to runs which are no more; returns how many."""
+        ...
+
+    async def oldest(self, limit: int, before_ms: int) -> Sequence[Aged]:
+        """Returns units whose newest record arrived before a time and that do not wait to be woven, oldest first."""
+        ...
+
+    async def adopt(self, now_ms: int) -> int:
+        """Gives an age to units that an earlier version stored; returns how many."""
+        ...
+
+    async def units_where(self, project: str, kind: Kind, values: Collection[str]) -> Sequence[str]:
+        """Returns the units that name one of these as their session, or their user. Reads every record."""
+        ...
+
+    async def hold(self, name: str, owner: str, seconds: float) -> bool:
+        """Takes, or keeps, the right to do what one process does at a time."""
+        ...
+
+    async def rewrite_log(self) -> bool:
+        """Has the server write its log anew, without what was deleted; False where it cannot be told to."""
+        ...
+
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """Returns all records of the unit and of every unit joined to it by a shared session, call or response id."""
         ...
@@ -321,8 +370,13 @@ class Store(Protocol):
         """Returns the stored verdicts among these prefix keys."""
         ...
 
-    async def save_verdicts(self, project: str, guard: str, verdicts: Mapping[str, Verdict]) -> None:
-        """Stores verdicts by their prefix keys, so that the same question is never asked twice."""
+    async def save_verdicts(
+        self, project: str, guard: str, verdicts: Mapping[str, Verdict], run: str | None = None
+    ) -> None:
+        """Stores verdicts by their prefix keys, so that the same question is never asked twice.
+
+        `run` is the trajectory that asked: when it is deleted, they are.
+        """
         ...
 
     async def list(self, query: Query, within: Collection[str] | None = None) -> Page:

@@ -9,7 +9,7 @@ Invariant: writing the same again changes no answer; a list of units may name on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from agentdog.base.ids import digest
 from agentdog.spans.grouping import MADE, USED
@@ -17,6 +17,7 @@ from agentdog.store import keys, scripts
 from agentdog.store.link import Command, Link
 
 _BYTES = 8
+_SCAN_COUNT = 1000
 _OURS = re.compile("t[0-9a-f]{16}")  # a trajectory's id, see spans.trajectory_id
 _SHORT = b"\0"
 _ROLES = {MADE: 1, USED: 2}  # in the two lowest bits of a join key's field
@@ -30,7 +31,7 @@ class Owners:
 
     async def name(self, project: str, owner: str, ids: Iterable[str]) -> None:
         """Lets ids lead to a trajectory."""
-        value = _SHORT + bytes.fromhex(owner[1:]) if _OURS.fullmatch(owner) else owner.encode()
+        value = _value(owner)
         by_key: dict[str, list[bytes]] = {}
         for each in dict.fromkeys(ids):
             by_key.setdefault(keys.ids(project, each), []).append(_field(each))
@@ -38,6 +39,29 @@ class Owners:
             ("HSET", name, *(part for field in fields for part in (field, value))) for name, fields in by_key.items()
         ]
         await self._link.many(commands)
+
+    async def forget(self, project: str, owner: str, ids: Iterable[str]) -> None:
+        """Lets ids lead nowhere that led to a trajectory; those that lead elsewhere by now stay."""
+        by_key: dict[str, list[bytes]] = {}
+        for each in dict.fromkeys([owner, *ids]):
+            by_key.setdefault(keys.ids(project, each), []).append(_field(each))
+        value = _value(owner)
+        await self._link.many([scripts.DISOWN.call([name], value, *fields) for name, fields in by_key.items()])
+
+    async def sweep(self, project: str, owners: Collection[str]) -> int:
+        """Removes ids that lead to other trajectories than these; returns how many."""
+        kept, count = {_value(owner) for owner in owners}, 0
+        for name in keys.all_ids(project):
+            cursor = "0"
+            while True:
+                answer = await self._link.one("HSCAN", name, cursor, "COUNT", _SCAN_COUNT)
+                cursor, flat = answer[0].decode(), answer[1]
+                gone = [f for f, v in zip(flat[::2], flat[1::2], strict=True) if v not in kept]
+                if gone:
+                    count += await self._link.one("HDEL", name, *gone)
+                if cursor == "0":
+                    break
+        return count
 
     async def find(self, projects: Sequence[str], any_id: str) -> Mapping[str, str]:
         """Returns the trajectory that an id leads to, by project."""
@@ -77,6 +101,15 @@ class Joins:
         # Only now: a unit that knows a key does not register it again.
         await self._link.run(scripts.EXTEND, [keys.joins(project, unit)], b"".join(fresh))
 
+    async def forget(self, project: str, unit: str) -> None:
+        """Takes a unit out of all lists of who bears which key, and forgets its name."""
+        name = _field(unit)
+        by_key: dict[str, list[bytes]] = {}
+        for field in _split(await self._link.one("GET", keys.joins(project, unit))):
+            by_key.setdefault(keys.join(project, field), []).append(field)
+        commands: list[Command] = [scripts.LEAVE.call([key], name, *fields) for key, fields in by_key.items()]
+        await self._link.many([*commands, ("HDEL", keys.units(project, name), name)])
+
     async def bearers(self, project: str, joins: Iterable[str]) -> Sequence[str]:
         """Returns the units that bear any of these keys, who came last first."""
         fields = [_join_field(join) for join in joins]
@@ -99,6 +132,10 @@ class Joins:
             frontier = sorted({each.decode() for each in answers if each is not None} - found)
             found.update(frontier)
         return sorted(found)
+
+
+def _value(owner: str) -> bytes:
+    return _SHORT + bytes.fromhex(owner[1:]) if _OURS.fullmatch(owner) else owner.encode()
 
 
 def _field(text: str) -> bytes:

@@ -14,6 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from agentdog.base.clock import Clock
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import keys, refusals, scripts
@@ -40,10 +41,12 @@ class Journal:
     Args:
         link: the server.
         memory: tells what a unit's records share with those of other units (session, call id, response id …).
+        clock: tells how old records are.
     """
 
-    def __init__(self, link: Link, memory: Memory) -> None:
+    def __init__(self, link: Link, memory: Memory, clock: Clock) -> None:
         self._link = link
+        self._clock = clock
         self._memory = memory
         self._joins = Joins(link)
         self._shelves: dict[tuple[str, str], Shelf] = {}  # the least recently used first
@@ -64,8 +67,8 @@ class Journal:
         stored = sum(answers[len(before) :])
         return Receipt(stored=stored, duplicate=len(batch.records) - stored, rejected=len(batch.rejected))
 
-    @staticmethod
-    def _append(project: str, unit: str, records: Sequence[Record]) -> Command:
+    def _append(self, project: str, unit: str, records: Sequence[Record]) -> Command:
+        now_ms = self._clock.now_ns() // 1_000_000
         number = keys.partition(project, unit)
         pairs = [value for record in records for value in (field_of(record), pack(record))]
         return scripts.APPEND.call(
@@ -74,9 +77,11 @@ class Journal:
                 keys.count(number, project),
                 keys.dirty(number),
                 keys.work(number),
+                keys.ages(number),
             ],
             project,
             unit,
+            now_ms,
             *pairs,
         )
 
@@ -115,6 +120,15 @@ class Journal:
                     best[each.sort] = (unit, each)
         ordered = sorted(best.values(), key=lambda found: found[1].rank, reverse=True)
         return [(Source(unit, each.field), each.raw) for unit, each in ordered]
+
+    def drop(self, project: str, unit: str) -> None:
+        """Forgets what was read of a unit."""
+        self._shelves.pop((project, unit), None)
+
+    async def of_key(self, name: bytes) -> tuple[Record, ...]:
+        """Returns the records under one key, read from the store and kept nowhere."""
+        answer = await self._link.one("HGETALL", name)
+        return tuple((await asyncio.to_thread(_read_alone, answer)).records.values())
 
     async def raw(self, project: str, unit: str, field: bytes) -> bytes | None:
         """Returns the bytes of one record; None when it is gone."""

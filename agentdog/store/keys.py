@@ -18,6 +18,8 @@ key (``ad:{pNN}:…``)                      what
 ``deliveries:PROJECT:ID``                 hash: delivery id → what became of a message about a trajectory
 ``told:PROJECT:ID``                       hash: step id → mark of the verdict that was sent
 ``sent:PROJECT``, ``unsent:PROJECT``      sorted sets of deliveries by the time of the last try
+``ages``                                  sorted set of the partition's units by the time of the newest record
+``verdicts-of:PROJECT:ID``                set: which verdicts a trajectory asked for
 ``traj:PROJECT:ID``                       hash: one trajectory, its diagnosis, what a list shows of it
 ``ids:PROJECT``                           hash: any id (eight bytes) → trajectory id (by id)
 ``rows:PROJECT``, ``index:PROJECT:FACET`` hash and sorted sets of the list (partition of the project)
@@ -102,6 +104,21 @@ def units(project: str, field: bytes) -> str:
     return key(shard(project, field.hex()), "units", project)
 
 
+def ages(number: int) -> str:
+    """Sorted set of one partition's units by age."""
+    return key(number, "ages")
+
+
+def verdicts_of(project: str, trajectory_id: str) -> str:
+    """Set of the verdicts that one trajectory asked for, beside it."""
+    return key(partition(project, trajectory_id), "verdicts-of", project, trajectory_id)
+
+
+def held(name: str) -> str:
+    """The right to do what one process does at a time."""
+    return key(0, "held", name)
+
+
 def count(number: int, project: str) -> str:
     """Hash of one partition's counters of a project."""
     return key(number, "count", project)
@@ -140,6 +157,11 @@ def trajectory(project: str, trajectory_id: str) -> str:
 def ids(project: str, any_id: str) -> str:
     """Hash that tells which trajectory an id belongs to."""
     return key(shard(project, any_id), "ids", project)
+
+
+def all_ids(project: str) -> list[str]:
+    """All hashes that tell which trajectories a project's ids belong to."""
+    return [key(number, "ids", project) for number in range(0, PARTITIONS, PARTITIONS // _SHARDS)]
 
 
 def rows(project: str) -> str:

@@ -252,6 +252,11 @@ class Library:
             if await self._link.run(scripts.SAVE_OVERLAY, [name], judged or b"", fresh):
                 return
 
+    async def trajectory(self, project: str, trajectory_id: str) -> Trajectory | None:
+        """Returns the trajectory under an id, itself; ``None`` when it is gone, was taken in or cannot be read."""
+        blob = await self._link.one("HGET", keys.trajectory(project, trajectory_id), "blob")
+        return await self._retold(project, blob) if blob else None
+
     async def get(self, any_id: str, where: Sequence[str]) -> Stored | None:
         """Finds a trajectory by any of its ids, in some projects."""
         for name, owner in (await self._owners.find(where, any_id)).items():

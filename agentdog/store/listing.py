@@ -57,6 +57,8 @@ class Listing:
             new.score if new else 0,
             len(leave),
         )
+        if done and new is None:
+            await Tally(self._link).forget(project, leave)
         return bool(done)
 
     async def known(self, project: str, candidates: Sequence[str]) -> Sequence[str]:

@@ -7,7 +7,7 @@ try, and lie in the trajectory's partition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -76,6 +76,14 @@ class Outbox:
     async def unsent(self, projects: Sequence[str]) -> int:
         """Counts what waits or was given up."""
         return sum(await self._link.many([("ZCARD", keys.unsent(project)) for project in projects]))
+
+    async def forget(self, project: str, runs: Collection[str]) -> None:
+        """Takes deliveries about some runs out of the lists."""
+        for name in (keys.sent(project), keys.unsent(project)):
+            members = await self._link.one("ZRANGE", name, 0, -1)
+            gone = [m for m in members if msgspec.json.decode(m, type=tuple[str, str])[0] in runs]
+            if gone:
+                await self._link.one("ZREM", name, *gone)
 
     async def told(self, project: str, trajectory_id: str) -> Mapping[str, str]:
         """Returns which verdicts of a run were sent: step id → mark."""

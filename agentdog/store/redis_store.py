@@ -13,10 +13,11 @@ from agentdog.outbound import Delivery
 from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
-from agentdog.store import accounting, refusals, server_info
+from agentdog.store import accounting, ages, finding, keys, refusals, scripts, server_info
 from agentdog.store.contract import (
     Assignment,
     DeadLetter,
+    Erased,
     FeedPage,
     Page,
     Query,
@@ -27,6 +28,7 @@ from agentdog.store.contract import (
     Waiting,
     Work,
 )
+from agentdog.store.erasing import Eraser
 from agentdog.store.feed import Feed
 from agentdog.store.figures import Figures
 from agentdog.store.journal import Journal
@@ -67,13 +69,14 @@ class RedisStore:
         clock = clock or SystemClock()
         self._link = link
         self.memory = memory or Memory()
-        self._journal = Journal(link, self.memory)
+        self._journal = Journal(link, self.memory, clock)
         self._queues: dict[Lane, Queue] = {lane: Queue(link, clock, lease_s, lane) for lane in get_args(Lane)}
         self._feed = Feed(link, feed_events)
         self._listing = Listing(link)
         self._tally = Tally(link)
         self._library = Library(link, self._journal, self._listing, self._feed, clock)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
+        self._eraser = Eraser(link, self._listing, self._library.trajectory, self._journal.drop)
         self._figures = Figures(link)
         self._outbox = Outbox(link)
         self._tokens = Tokens(link, clock)
@@ -131,6 +134,47 @@ class RedisStore:
             lane: Waiting(units=await queue.depth(), oldest_ns=await queue.oldest_ns())
             for lane, queue in self._queues.items()
         }
+
+    async def erase(self, project: str, units: Collection[str], *, dry_run: bool = False) -> Erased:
+        """See `Eraser.erase`."""
+        return await self._eraser.erase(project, units, dry_run=dry_run)
+
+    async def erase_if_older(self, project: str, unit: str, before_ms: int) -> Erased | None:
+        """Deletes a unit's run if all of it is older; else makes the unit as young as its run."""
+        units, _ = await self._eraser.reach(project, [unit])
+        newest = await ages.newest_of(self._link, project, sorted(units))
+        if newest < before_ms:
+            return await self._eraser.erase(project, units)
+        await ages.postpone(self._link, project, unit, newest)
+        return None
+
+    async def leftovers(self, project: str, trajectory_id: str, units: Sequence[str] = ()) -> bool:
+        """See `Eraser.leftovers`."""
+        return await self._eraser.leftovers(project, trajectory_id, units)
+
+    async def sweep(self, project: str) -> int:
+        """See `Eraser.sweep`."""
+        return await self._eraser.sweep(project)
+
+    async def oldest(self, limit: int, before_ms: int) -> Sequence[ages.Aged]:
+        """See `ages.oldest`."""
+        return await ages.oldest(self._link, limit, before_ms)
+
+    async def adopt(self, now_ms: int) -> int:
+        """See `ages.adopt`."""
+        return await ages.adopt(self._link, now_ms)
+
+    async def units_where(self, project: str, kind: finding.Kind, values: Collection[str]) -> Sequence[str]:
+        """See `finding.units_where`."""
+        return await finding.units_where(self._link, self._journal.of_key, project, kind, values)
+
+    async def hold(self, name: str, owner: str, seconds: float) -> bool:
+        """Takes, or keeps, the right to do what one process does at a time."""
+        return bool(await self._link.run(scripts.LEASE, [keys.held(name)], owner, int(seconds * 1000)))
+
+    async def rewrite_log(self) -> bool:
+        """See `server_info.rewrite_log`."""
+        return await server_info.rewrite_log(self._link)
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """See `Journal.gather`."""
@@ -210,9 +254,11 @@ class RedisStore:
         """See `VerdictCache.read`."""
         return await self._verdicts.read(project, guard, keys)
 
-    async def save_verdicts(self, project: str, guard: str, verdicts: Mapping[str, Verdict]) -> None:
+    async def save_verdicts(
+        self, project: str, guard: str, verdicts: Mapping[str, Verdict], run: str | None = None
+    ) -> None:
         """See `VerdictCache.write`."""
-        await self._verdicts.write(project, guard, verdicts)
+        await self._verdicts.write(project, guard, verdicts, run)
 
     async def list(self, query: Query, within: Collection[str] | None = None) -> Page:
         """See `Listing.page`."""

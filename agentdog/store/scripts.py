@@ -27,19 +27,80 @@ class Script:
 
 
 #: Stores what is new of one unit, counts, and queues the unit unless it waits already. Returns the number stored.
-#: KEYS records, count, dirty, work; ARGV project, unit, (id, blob)…
+#: KEYS records, count, dirty, work, ages; ARGV project, unit, time in ms, (id, blob)…
 APPEND = Script("""
-local stored, received = 0, (#ARGV - 2) / 2
-for i = 3, #ARGV, 2 do
+local stored, received = 0, (#ARGV - 3) / 2
+for i = 4, #ARGV, 2 do
   stored = stored + redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1])
 end
 redis.call('HINCRBY', KEYS[2], 'received', received)
 redis.call('HINCRBY', KEYS[2], 'stored', stored)
 redis.call('HINCRBY', KEYS[2], 'duplicate', received - stored)
-if stored > 0 and redis.call('SADD', KEYS[3], ARGV[1] .. '\\n' .. ARGV[2]) == 1 then
-  redis.call('XADD', KEYS[4], '*', 'project', ARGV[1], 'unit', ARGV[2])
+if stored > 0 then
+  local name = ARGV[1] .. '\\n' .. ARGV[2]
+  redis.call('ZADD', KEYS[5], ARGV[3], name)
+  if redis.call('SADD', KEYS[3], name) == 1 then
+    redis.call('XADD', KEYS[4], '*', 'project', ARGV[1], 'unit', ARGV[2])
+  end
 end
 return stored
+""")
+
+#: Deletes a unit and counts its records as deleted. KEYS records, joins, count, dirty, ages; ARGV project and unit.
+ERASE_UNIT = Script("""
+local number = redis.call('HLEN', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[2])
+if number > 0 then redis.call('HINCRBY', KEYS[3], 'deleted', number) end
+redis.call('SREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[5], ARGV[1])
+return number
+""")
+
+#: Notes words that a trajectory has posted, beside those that somebody else notes just now. KEYS traj; ARGV words.
+ADD_WORDS = Script("""
+local known = redis.call('HGET', KEYS[1], 'words')
+return redis.call('HSET', KEYS[1], 'words', known and known .. ' ' .. ARGV[1] or ARGV[1])
+""")
+
+#: Takes eight bytes out of lists of such, in fields of a hash. KEYS hash; ARGV the eight, field…
+LEAVE = Script("""
+for i = 2, #ARGV do
+  local kept, all = {}, redis.call('HGET', KEYS[1], ARGV[i]) or ''
+  for at = 1, #all, 8 do
+    local each = string.sub(all, at, at + 7)
+    if each ~= ARGV[1] then kept[#kept + 1] = each end
+  end
+  if #kept == 0 then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  elseif #kept * 8 < #all then
+    redis.call('HSET', KEYS[1], ARGV[i], table.concat(kept))
+  end
+end
+return 1
+""")
+
+#: Takes eight bytes out of a list of such. KEYS text; ARGV the eight. Returns what is left of it, in bytes.
+UNPOST = Script("""
+local kept, all = {}, redis.call('GET', KEYS[1]) or ''
+for at = 1, #all, 8 do
+  local each = string.sub(all, at, at + 7)
+  if each ~= ARGV[1] then kept[#kept + 1] = each end
+end
+if #kept == 0 then
+  redis.call('DEL', KEYS[1])
+elseif #kept * 8 < #all then
+  redis.call('SET', KEYS[1], table.concat(kept))
+end
+return #kept * 8
+""")
+
+#: Takes fields out of a hash where they still have a value. KEYS hash; ARGV value, field…
+DISOWN = Script("""
+local gone = 0
+for i = 2, #ARGV do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[1] then gone = gone + redis.call('HDEL', KEYS[1], ARGV[i]) end
+end
+return gone
 """)
 
 #: Writes records anew in another form, all or nothing: each must still lie as it was read, and what it refers to must

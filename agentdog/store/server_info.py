@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 
 from redis.exceptions import ResponseError
@@ -10,6 +12,7 @@ from agentdog.store.link import Link
 
 _CONFIG = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 UNKNOWN = "unknown"
+_REWRITE_S = 300.0
 
 
 async def ping(link: Link) -> Mapping[str, str | int | bool]:
@@ -22,6 +25,7 @@ async def ping(link: Link) -> Mapping[str, str | int | bool]:
         "server": "valkey" if "valkey_version" in info else "redis",
         "version": info.get("valkey_version") or info.get("redis_version", UNKNOWN),
         "used_memory": int(info.get("used_memory", 0)),
+        "machine_memory": int(info.get("total_system_memory", 0)),
         "aof_enabled": info.get("aof_enabled") == "1",
         "aof_last_write_ok": info.get("aof_last_write_status") in (None, "ok"),
         "role": info.get("role", UNKNOWN),
@@ -33,6 +37,30 @@ async def ping(link: Link) -> Mapping[str, str | int | bool]:
             answer = None
         result[name.replace("-", "_")] = answer[1].decode() if answer else UNKNOWN
     return result
+
+
+async def rewrite_log(link: Link) -> bool:
+    """Has the append-only file written anew; returns when it is done, or that there is none to be written."""
+    try:
+        await link.one("BGREWRITEAOF")
+    except ResponseError as error:
+        if "in progress" not in str(error):
+            return False
+    deadline = time.monotonic() + _REWRITE_S
+    while time.monotonic() < deadline:
+        info = _info(await link.one("INFO", "persistence"))
+        if info.get("aof_rewrite_in_progress") == "0" and info.get("aof_rewrite_scheduled") == "0":
+            return info.get("aof_last_bgrewrite_status") == "ok"
+        await asyncio.sleep(0.05)
+    return False
+
+
+def budget(said: Mapping[str, str | int | bool], given: int) -> int:
+    """Returns how much memory the server may use: as told, as it says itself, or half of its machine's; 0: unknown."""
+    most = str(said.get("maxmemory", ""))
+    if given or (most.isdecimal() and int(most)):
+        return given or int(most)
+    return int(said.get("machine_memory", 0)) // 2
 
 
 def _info(raw: bytes) -> dict[str, str]:

@@ -23,6 +23,14 @@ class Tally:
         if named:
             await self._link.one("SADD", keys.names(project), *named)
 
+    async def forget(self, project: str, facets: Iterable[str]) -> None:
+        """Forgets names that occur no more."""
+        named = [each for each in facets if each.partition("=")[0] in NAMED]
+        sizes = await self._link.many([("ZCARD", keys.index(project, each)) for each in named])
+        unused = [each for each, size in zip(named, sizes, strict=True) if not size]
+        if unused:
+            await self._link.one("SREM", keys.names(project), *unused)
+
     async def names(self, projects: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """Returns, for agents and tools, how many runs have each name, the most frequent first."""
         found: dict[str, dict[str, int]] = {kind: {} for kind in NAMED}

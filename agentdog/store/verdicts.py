@@ -42,9 +42,14 @@ class VerdictCache:
         """Gives back leases of the owner's."""
         await self._link.many([scripts.RELEASE.call([keys.lease(project, guard, p)], owner) for p in prefixes])
 
-    async def write(self, project: str, guard: str, verdicts: Mapping[str, Verdict]) -> None:
-        """Remembers verdicts by prefix."""
-        commands: list[Command] = [
+    async def write(self, project: str, guard: str, verdicts: Mapping[str, Verdict], run: str | None = None) -> None:
+        """Remembers verdicts by prefix, and which trajectory asked for them."""
+        commands: list[Command] = []
+        if run is not None and verdicts:
+            asked = keys.verdicts_of(project, run)
+            commands.append(("SADD", asked, *(f"{guard}\n{prefix}" for prefix in verdicts)))
+            commands.append(("EXPIRE", asked, self._ttl_s))
+        commands += [
             ("SET", keys.verdict(project, guard, prefix), pack(verdict), "EX", self._ttl_s)
             for prefix, verdict in verdicts.items()
         ]

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from agentdog.base.ids import digest
-from agentdog.store import keys
+from agentdog.store import keys, scripts
 from agentdog.store.link import Command, Link
 
 #: Words of one trajectory that can be found, and the longest word that is kept whole.
@@ -67,7 +67,17 @@ class Words:
         if not _OURS.fullmatch(trajectory_id):
             commands.append(("HSET", keys.named(project), field, trajectory_id))
         await self._link.many(commands)
-        await self._link.one("HSET", name, "words", " ".join([*sorted(known), *fresh]))
+        await self._link.run(scripts.ADD_WORDS, [name], " ".join(fresh))
+
+    async def remove(self, project: str, trajectory_id: str, words: Sequence[str]) -> None:
+        """Takes a trajectory back from where these words lead."""
+        field = _field(trajectory_id)
+        left = await self._link.many([scripts.UNPOST.call([keys.posting(project, w)], field) for w in words])
+        unused = [word for word, bytes_left in zip(words, left, strict=True) if not bytes_left]
+        commands: list[Command] = [("HDEL", keys.named(project), field)]
+        if unused:
+            commands.append(("ZREM", keys.vocabulary(project), *unused))
+        await self._link.many(commands)
 
     async def find(self, project: str, query: str) -> Sequence[str]:
         """Returns the trajectories that may hold every word of a query, the last of which may be a beginning."""

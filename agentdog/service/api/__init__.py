@@ -14,6 +14,7 @@ from agentdog.service.api import (
     check,
     deliveries,
     exports,
+    forget,
     operations,
     patterns,
     remedies,
@@ -24,11 +25,17 @@ from agentdog.service.api import (
 )
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
+from agentdog.service.redaction import Redactor
 from agentdog.store.contract import Store
 
 
 def build_router(
-    store: Store, guard: Guard, *, checker: Checker | None = None, metrics: Metrics | None = None
+    store: Store,
+    guard: Guard,
+    *,
+    checker: Checker | None = None,
+    metrics: Metrics | None = None,
+    redactor: Redactor | None = None,
 ) -> APIRouter:
     """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only.
 
@@ -47,4 +54,5 @@ def build_router(
     router.include_router(tuning.build(store, guard))
     router.include_router(care.build(store))
     router.include_router(deliveries.build(store))
+    router.include_router(forget.build(store, redactor.text if redactor is not None else lambda text: text))
     return router
