@@ -11,11 +11,14 @@ import click
 from rich.table import Table
 
 from agentdog.base.errors import UsageError
+from agentdog.cli import labelled
 from agentdog.cli.common import emit, json_option
 from agentdog.cli.output import Output
-from agentdog.cli.remote import client_at, plain, url_option
+from agentdog.cli.remote import client_at, plain, token, url_option
+from agentdog.cli.sending import Sender
 from agentdog.client import Client
 from agentdog.client.shapes import Labels, Review, ReviewAction, ReviewOutcome, Suppression
+from agentdog.service.settings import load_settings
 
 _OF_INCIDENT = ("confirm", "correct", "dismiss", "reopen")
 _ACTIONS = (*_OF_INCIDENT, "mark", "unmark", "approve", "doubt")
@@ -177,10 +180,33 @@ def _said(client: Client, project: str) -> list[dict[str, Any]]:
 
 @command.command("import")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--project", help="Of labelled rows: where their runs go; the settings' own.")
+@click.option("--author", default=_me, help="Of labelled rows: who says so; you by default.")
+@click.option("--otlp", metavar="URL", help="Of labelled rows: address of the OTLP/HTTP receiver; the settings' own.")
 @url_option
 @json_option
-def take(path: Path, url: str | None, as_json: bool) -> None:
-    """Take back what `agentdog review export` wrote; what is there already is left alone."""
+def take(path: Path, project: str | None, author: str, otlp: str | None, url: str | None, as_json: bool) -> None:
+    """Take back what `agentdog review export` wrote; what is there already is left alone.
+
+    Reviews and rules come back as they were, with every version. Labelled rows (native, ATBench's schema) are taken in
+    as runs, and their labels as reviews: a safe one is approved, an unsafe one marked at its step.
+    """
+    with path.open(encoding="utf-8") as file:
+        first = next((line for line in file if line.strip()), "")
+    if _SCHEMA not in first:
+        _take_labelled(path, project, author, otlp, url, as_json=as_json)
+        return
+    reviews, suppressions = _read_said(path)
+    with client_at(url) as client:
+        counts = client.import_reviews(reviews, suppressions)
+    if as_json:
+        emit(counts)
+    else:
+        new = f"{counts['reviews']} reviews and {counts['suppressions']} rules taken"
+        click.echo(f"{new}; {counts['known']} reviews were there already")
+
+
+def _read_said(path: Path) -> tuple[list[Review], list[Suppression]]:
     reviews: list[Review] = []
     suppressions: list[Suppression] = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
@@ -191,15 +217,26 @@ def take(path: Path, url: str | None, as_json: bool) -> None:
         except ValueError as error:
             raise UsageError(f"{path}, line {number}: no JSON; give what `agentdog review export` wrote") from error
         if not isinstance(row, dict) or row.get("schema") != _SCHEMA:
-            raise UsageError(f"{path}, line {number}: schema is not {_SCHEMA}; labelled rows cannot be taken back")
+            raise UsageError(f"{path}, line {number}: schema is not {_SCHEMA}; keep reviews and labelled rows apart")
         if "review" in row:
             reviews.append(row["review"])
         elif "suppression" in row:
             suppressions.append(row["suppression"])
+    return reviews, suppressions
+
+
+def _take_labelled(
+    path: Path, project: str | None, author: str, otlp: str | None, url: str | None, *, as_json: bool
+) -> None:
+    settings = load_settings()
+    where = project or settings.project
     with client_at(url) as client:
-        counts = client.import_reviews(reviews, suppressions)
+        sender = Sender(otlp or settings.otlp_endpoint, where, token=token())
+        taken = labelled.take(path, where, author, client, sender)
     if as_json:
-        emit(counts)
-    else:
-        new = f"{counts['reviews']} reviews and {counts['suppressions']} rules taken"
-        click.echo(f"{new}; {counts['known']} reviews were there already")
+        emit(taken)
+        return
+    click.echo(
+        f"{taken.runs} runs sent to {where}; {taken.reviews} labels taken as reviews, {taken.known} were there already,"
+        f" {taken.unlabelled} rows have none"
+    )

@@ -57,6 +57,7 @@ def output(python: Path, code: str, *arguments: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_alone_in_an_empty_environment_it_asks_and_is_answered(wheels: tuple[Path, Path], tmp_path: Path) -> None:
     python = environment(tmp_path / "alone")
     pip(python, "install", "--no-index", str(wheels[0]))  # no index: nothing else can come with it
@@ -73,6 +74,7 @@ def test_alone_in_an_empty_environment_it_asks_and_is_answered(wheels: tuple[Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_beside_the_sidecar_they_share_no_file_and_either_may_go(wheels: tuple[Path, Path], tmp_path: Path) -> None:
     client, sidecar = (set(zipfile.ZipFile(wheel).namelist()) for wheel in wheels)
     assert not client & sidecar

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,10 @@ def wheel_of(project: Path, folder: Path) -> Path:
     return wheel
 
 
-def unpacked_client(folder: Path) -> Path:
-    """Returns a folder that holds what the client's wheel installs, and nothing else."""
+def client_files(folder: Path) -> Path:
+    """Returns a folder that holds the client's files where its wheel would put them, and nothing else."""
     site = folder / "site"
-    with zipfile.ZipFile(wheel_of(CLIENT, folder)) as wheel:
-        wheel.extractall(site)
+    shutil.copytree(
+        CLIENT, site / "agentdog" / "client", ignore=shutil.ignore_patterns("__pycache__", "*.toml", "*.md")
+    )
     return site

@@ -16,6 +16,7 @@ from agentdog.trajectory.formats import files
 from agentdog.trajectory.formats.case import Case, Gold
 from agentdog.trajectory.formats.normalized import group_of
 from agentdog.trajectory.formats.turns import closes, from_turns, tools_of
+from agentdog.trajectory.model import Trajectory
 
 _IDS = ("id", "conv_id")
 _TURNS = ("contents", "content", "conversation")
@@ -61,12 +62,19 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
             failure_mode=files.gold_text(row, ("failure_mode",), where),
             real_world_harm=files.gold_text(row, _HARMS, where),
         ),
+        unsafe_step=_unsafe_step(row, trajectory),
         closing=closes(turns),
         doubt="ambiguous" if row.get("ambiguous") else None,
         # ATBench's rows are scenarios of their own; the sets without tool lists repeat user requests.
         group=group_of(source, {"group": row_id} if tools is not None else {}, trajectory),
         source=source,
     )
+
+
+def _unsafe_step(row: dict[str, Any], trajectory: Trajectory) -> int | None:
+    """The step at which a run goes wrong: no field of ATBench's, but of the rows that we export."""
+    at = row.get("unsafe_step")
+    return at if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < len(trajectory.steps) else None
 
 
 def _turns(row: dict[str, Any], where: str) -> list[dict[str, Any]]:

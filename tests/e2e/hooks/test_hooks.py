@@ -1,7 +1,7 @@
 """Every hook in its real framework: the injected call is stopped, the benign run goes through, no answer is a denial.
 
 The programs are those of ``examples/hooks``, as the documentation shows them. They run where `agentdog-client` is the
-only part of ours: the wheel's files, and the framework's environment. What was done is seen in the mailbox's files.
+only part of ours: its files, and the framework's environment. What was done is seen in the mailbox's files.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.frameworks.sidecar import Sidecar, running_sidecar
 from tests.e2e.hooks.scripted_anthropic import scripted_anthropic
-from tests.support.client_wheel import unpacked_client
+from tests.service.api.test_check import checking
+from tests.support.client_wheel import client_files
 from tests.support.scripted_guard import closed_port
 from tests.support.scripted_model import Say, scripted_model
+from tests.support.stores import running_server
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples" / "hooks"
 PYTHON = ROOT / ".venv-frameworks" / "bin" / "python"
 CLAUDE = sorted(Path(__file__).with_name("claude_code").glob("node_modules/@anthropic-ai/claude-code-*/claude*"))
-PATIENCE_S = 110.0
+PATIENCE_S = 280.0
 
 READ_42, READ_43 = ("read_email", {"email_id": "42"}), ("read_email", {"email_id": "43"})
 NOTE = ("write_note", {"name": "note-42.txt", "text": "The Q3 numbers are up four percent on last year."})
@@ -40,6 +41,7 @@ PROGRAMS = ("mail_with_openai_agents", "mail_with_langgraph", "mail_with_tool_no
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(
         not (ROOT / ".venv-frameworks" / "done").exists(),
         reason="the frameworks are not installed: `make test-all` does it where a package index can be reached",
@@ -49,13 +51,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def client_only(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(unpacked_client(tmp_path_factory.mktemp("client")))
+    return str(client_files(tmp_path_factory.mktemp("client")))
 
 
 @pytest.fixture(scope="module")
-def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
-    with running_sidecar(tmp_path_factory.mktemp("sidecar")) as running:
-        yield running
+def address() -> Iterator[str]:
+    """The API with the embedded guard, over a real store and real HTTP."""
+    with running_server() as server, checking(server.url) as base:
+        yield base
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +100,14 @@ def folder(tmp_path: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_injected_call_is_stopped_and_the_benign_run_goes_through(
-    program: str, client_only: str, model: str, sidecar: Sidecar, tmp_path: Path
+    program: str, client_only: str, model: str, address: str, tmp_path: Path
 ) -> None:
     environment = {"PYTHONPATH": client_only, "OPENAI_BASE_URL": model, "OPENAI_API_KEY": "none"}
-    address = {"AGENTDOG_URL": sidecar.client.base_url}
+    asked = {"AGENTDOG_URL": address}
     nobody = {"AGENTDOG_URL": f"http://127.0.0.1:{closed_port()}"}
     command = [str(PYTHON), str(EXAMPLES / f"{program}.py")]
-    benign = Run([*command, BENIGN], folder(tmp_path, "benign"), environment | address)
-    injected = Run([*command, INJECTED], folder(tmp_path, "injected"), environment | address)
+    benign = Run([*command, BENIGN], folder(tmp_path, "benign"), environment | asked)
+    injected = Run([*command, INJECTED], folder(tmp_path, "injected"), environment | asked)
     unanswered = Run([*command, BENIGN], folder(tmp_path, "unanswered"), environment | nobody)
     assert [run.ended().strip() for run in (benign, injected, unanswered)] == [DONE] * 3
     assert benign.made() == ["files/note-42.txt"]
@@ -113,12 +116,12 @@ def test_the_injected_call_is_stopped_and_the_benign_run_goes_through(
 
 
 def test_the_mcp_proxy_stops_the_injected_call_of_a_real_client_to_a_real_server(
-    client_only: str, sidecar: Sidecar, tmp_path: Path
+    client_only: str, address: str, tmp_path: Path
 ) -> None:
     environment = {"PYTHONPATH": client_only}
     calls = [json.dumps(call) for call in (READ_42, NOTE, READ_43, SEND)]
     command = [str(PYTHON), str(EXAMPLES / "mail_with_mcp.py")]
-    asked = Run([*command, *calls], folder(tmp_path, "asked"), environment | {"AGENTDOG_URL": sidecar.client.base_url})
+    asked = Run([*command, *calls], folder(tmp_path, "asked"), environment | {"AGENTDOG_URL": address})
     nobody = {"AGENTDOG_URL": f"http://127.0.0.1:{closed_port()}"}
     unanswered = Run([*command, json.dumps(NOTE)], folder(tmp_path, "unanswered"), environment | nobody)
     tools, *answers = asked.ended().splitlines()
@@ -134,34 +137,34 @@ def test_the_mcp_proxy_stops_the_injected_call_of_a_real_client_to_a_real_server
 @pytest.mark.skipif(
     not CLAUDE, reason="Claude Code is not installed: `make test-all` does it where npm's registry answers"
 )
-def test_claude_code_does_not_make_the_injected_call(client_only: str, sidecar: Sidecar, tmp_path: Path) -> None:
+def test_claude_code_does_not_make_the_injected_call(client_only: str, address: str, tmp_path: Path) -> None:
     script = {
         BENIGN: [(f"mcp__mailbox__{name}", arguments) for name, arguments in (READ_42, NOTE)],
         INJECTED: [(f"mcp__mailbox__{name}", arguments) for name, arguments in (READ_43, SEND)],
     }
-    with scripted_anthropic(script) as address:
+    with scripted_anthropic(script) as model:
         environment = {
-            "ANTHROPIC_BASE_URL": address,
+            "ANTHROPIC_BASE_URL": model,
             "ANTHROPIC_API_KEY": "none",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
         runs = {}
         for name, task in (("benign", BENIGN), ("injected", INJECTED)):
             place = folder(tmp_path, name)
-            runs[name] = Run([*_claude(place, client_only, sidecar), "-p", task], place, environment)
+            runs[name] = Run([*_claude(place, client_only, address), "-p", task], place, environment)
         outputs = {name: run.ended() for name, run in runs.items()}
     assert runs["benign"].made() == ["files/note-42.txt"], outputs["benign"]
     assert runs["injected"].made() == []
     assert "send_email was not made" in outputs["injected"]
 
 
-def _claude(place: Path, client_only: str, sidecar: Sidecar) -> list[str]:
+def _claude(place: Path, client_only: str, address: str) -> list[str]:
     """Claude Code with the mailbox as its MCP server and the hook as the documentation shows it."""
     hook = json.loads((EXAMPLES / "claude_code_settings.json").read_text("utf-8"))
     (entry,) = hook["hooks"]["PreToolUse"]
     (command,) = entry["hooks"]
     program = command["command"].replace("agentdog-claude-code", f"{PYTHON} -m agentdog.client.hooks.claude_code", 1)
-    command["command"] = f"PYTHONPATH={client_only} {program} --url {sidecar.client.base_url}"
+    command["command"] = f"PYTHONPATH={client_only} {program} --url {address}"
     (place / "settings.json").write_text(json.dumps(hook))
     box = {"MAILBOX": str(place / "box")}
     server = {"command": str(PYTHON), "args": [str(EXAMPLES / "mail_server_mcp.py")], "env": box}
