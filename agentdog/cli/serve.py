@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from agentdog.cli.common import json_option
 from agentdog.cli.tether import service_settings, tether_option
+from agentdog.service.process import run
 from agentdog.service.run import run_serve
 
 
@@ -16,4 +15,4 @@ from agentdog.service.run import run_serve
 @json_option
 def command(tethered: bool, as_json: bool) -> None:
     """Run the receiver (OTLP on 4317 and 4318) and the API (8080) only. With --json, log lines are JSON."""
-    asyncio.run(run_serve(service_settings(as_json), tethered=tethered))
+    run(run_serve(service_settings(as_json), tethered=tethered))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from agentdog.cli.common import json_option
 from agentdog.cli.tether import service_settings, tether_option
+from agentdog.service.process import run
 from agentdog.service.run import run_worker
 
 
@@ -16,4 +15,4 @@ from agentdog.service.run import run_worker
 @json_option
 def command(tethered: bool, as_json: bool) -> None:
     """Run a worker only. Any number may share one store. With --json, log lines are JSON."""
-    asyncio.run(run_worker(service_settings(as_json), tethered=tethered))
+    run(run_worker(service_settings(as_json), tethered=tethered))

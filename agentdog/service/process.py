@@ -57,6 +57,15 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a process's whole life, on uvloop where there is one: it halves what waiting costs."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
 async def until_told_to_stop(work: Coroutine[Any, Any, T]) -> T | None:
     """Runs `work` to its end, or until a signal, which cancels it; returns ``None`` then."""
     with stop_event() as stop:

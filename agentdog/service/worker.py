@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentdog.base.clock import Clock, SystemClock
+from agentdog.base.threads import beside
 from agentdog.service.consumer import Consumer
 from agentdog.service.settings import Settings
 from agentdog.spans import Memory, ids, trajectory_id
@@ -26,6 +27,7 @@ Send = Callable[[Work], Awaitable[None]]
 _GRACE_S = 10.0
 _SENDING = 8  # messages under way at a time in one worker; receivers are slow, and few
 _NANOS = 1_000_000_000
+_FEW = 32  # records that are woven in a few milliseconds
 
 
 class Worker:
@@ -78,8 +80,13 @@ class Worker:
         records = await self._store.gather(project, unit)
         now_ns = self._clock.now_ns()
         # Pure and possibly long: beside the event loop, so that claims are kept alive meanwhile.
-        trajectories = await asyncio.to_thread(
-            self._memory.reconstruct, records, project=project, now_ns=now_ns, idle_ns=self._idle_ns
+        trajectories = await beside(
+            len(records) <= _FEW,
+            self._memory.reconstruct,
+            records,
+            project=project,
+            now_ns=now_ns,
+            idle_ns=self._idle_ns,
         )
         mine = _concerned(trajectories, unit)
         absorbed = _absorbed(project, records, trajectories)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from agentdog.store import keys
 from agentdog.store.link import Link
 
-_SCAN_COUNT = 1000
 _FIELDS = ("received", "stored", "duplicate", "rejected")
 
 
@@ -42,13 +41,9 @@ async def accounting(link: Link) -> Mapping[str, Mapping[str, int]]:
 async def audit(link: Link) -> Mapping[str, Mapping[str, int]]:
     """Counts units and records that lie in the journal, by walking all keys."""
     units, records = Counter[str](), Counter[str]()
-    cursor = "0"
-    while True:
-        answer = await link.one("SCAN", cursor, "MATCH", keys.ALL_RECORDS, "COUNT", _SCAN_COUNT)
-        cursor, found = answer[0].decode(), answer[1]
+    async for found in link.scan(keys.ALL_RECORDS):
         for name, size in zip(found, await link.many([("HLEN", key) for key in found]), strict=True):
             project = name.decode().split(":")[3]
             units[project] += 1
             records[project] += size
-        if cursor == "0":
-            return {p: {"units": units[p], "records": records[p]} for p in sorted(units)}
+    return {p: {"units": units[p], "records": records[p]} for p in sorted(units)}

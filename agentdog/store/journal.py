@@ -10,15 +10,15 @@ that are gathered at the same time at least one sees the other.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from agentdog.base.clock import Clock
+from agentdog.base.threads import beside
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import keys, refusals, scripts
-from agentdog.store.codec import pack
+from agentdog.store.codec import quickly
 from agentdog.store.contract import Receipt
 from agentdog.store.deltas import refers_to
 from agentdog.store.index import Joins
@@ -28,7 +28,7 @@ from agentdog.store.shelf import Fold, Loose, Shelf, field_of, raw_of
 
 #: Records written by one script call: Redis runs nothing else meanwhile, so a call stays in the low milliseconds.
 _CHUNK = 256
-_SCAN_COUNT = 1000
+_FEW, _SMALL = 32, 1 << 15  # records, and their bytes, that are read or folded in a few milliseconds
 _HOPS = 8  # records of a chain that are asked for one by one
 _FOLDS = 32  # records folded by one script call, for the same reason
 #: Records that were read stay here up to this size, as JSON: a run of 200 steps with 5 kB messages sends 0.1 GB.
@@ -70,7 +70,7 @@ class Journal:
     def _append(self, project: str, unit: str, records: Sequence[Record]) -> Command:
         now_ms = self._clock.now_ns() // 1_000_000
         number = keys.partition(project, unit)
-        pairs = [value for record in records for value in (field_of(record), pack(record))]
+        pairs = [value for record in records for value in (field_of(record), quickly(record))]
         return scripts.APPEND.call(
             [
                 keys.records(project, unit),
@@ -88,7 +88,7 @@ class Journal:
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """Returns all records of the unit and of every unit joined to it, however indirectly."""
         own = await self._read(project, [unit])
-        joins = await asyncio.to_thread(self._memory.join_keys, own, project=project)
+        joins = await beside(len(own) <= _FEW, self._memory.join_keys, own, project=project)
         await self._joins.register(project, unit, joins)
         others = [each for each in await self._joins.joined(project, unit) if each != unit]
         return (*own, *await self._read(project, others))
@@ -100,12 +100,9 @@ class Journal:
     async def sample(self, units: int) -> Sequence[Record]:
         """Returns the records of up to so many units of any project, whichever come first."""
         found: list[bytes] = []
-        cursor = "0"
-        while len(found) < units:
-            answer = await self._link.one("SCAN", cursor, "MATCH", keys.ALL_RECORDS, "COUNT", _SCAN_COUNT)
-            cursor = answer[0].decode()
-            found += answer[1]
-            if cursor == "0":
+        async for names in self._link.scan(keys.ALL_RECORDS):
+            found += names
+            if len(found) >= units:
                 break
         answers = await self._link.many([("HGETALL", name) for name in found[:units]])
         return tuple(record for answer in answers for record in _read_alone(answer).records.values())
@@ -141,7 +138,7 @@ class Journal:
             if value is None:
                 return None
             stored[at], at = value, refers_to(value)
-        return await asyncio.to_thread(raw_of, field, stored)
+        return await beside(len(stored) == 1, raw_of, field, stored)
 
     async def trim(self, project: str, unit: str) -> None:
         """Folds the unit's records that lie as they were appended and that were gathered here."""
@@ -149,7 +146,7 @@ class Journal:
         shelf = self._shelves.get(key)
         if shelf is None:
             return
-        folds = await asyncio.to_thread(shelf.folds)
+        folds = await beside(shelf.size < _SMALL, shelf.folds)
         for start in range(0, len(folds), _FOLDS):
             chunk = folds[start : start + _FOLDS]
             if not await self._link.run(scripts.FOLD, [keys.records(project, unit)], *_arguments(chunk)):

@@ -7,7 +7,6 @@ The order of writes is trajectory, ids, row, feed: a worker that dies between th
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ import msgspec
 
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
+from agentdog.base.threads import beside
 from agentdog.diagnosis import Alerting, Diagnosis, Incident
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome
@@ -39,6 +39,7 @@ from agentdog.store.texts import found, holds, passages, said
 from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Step, Trajectory
 
+_SMALL = 1 << 15  # bytes of records from which a trajectory is told apart in a few milliseconds
 _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them here need not read them again
 _HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
@@ -70,7 +71,7 @@ class Library:
         now = rfc3339(self._clock.now_ns())
         project, own = trajectory.project, trajectory.id
         held = self._journal.held(project, units_of(trajectory))
-        blob = await asyncio.to_thread(retell, trajectory, held)
+        blob = await beside(sum(len(raw) for _, raw in held) < _SMALL, retell, trajectory, held)
         content = digest(identity(trajectory))
         saved = await self._link.run(
             scripts.SAVE_TRAJECTORY,
@@ -344,7 +345,7 @@ class Library:
         """Reads a trajectory; None when records that it refers to were deleted, and its text with them."""
         records = [await self._journal.raw(project, source.unit, source.field) for source in sources_of(blob)]
         known = [raw for raw in records if raw is not None]
-        return await asyncio.to_thread(read, blob, known) if len(known) == len(records) else None
+        return await beside(sum(map(len, known)) < _SMALL, read, blob, known) if len(known) == len(records) else None
 
     async def _is_current(self, trajectory: Trajectory) -> bool:
         """Tells a version that is there already (its row may still be missing) from one that came too late."""

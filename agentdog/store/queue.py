@@ -1,7 +1,8 @@
 """The queue of one lane: one Redis stream per partition, one consumer group.
 
 Invariants: a unit waits at most once (the set ``dirty``); it leaves that set when it is claimed and *before* its
-records are read, so a record that comes later queues it anew; a claim whose worker falls silent is taken over.
+records are read, so a record that comes later queues it anew; a claim whose worker falls silent is taken over. Each
+partition is asked by itself, as a cluster wants it; where to ask is what the `Doorbell` told, and now and then all.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.store import keys, scripts
 from agentdog.store.contract import DeadLetter, Work
+from agentdog.store.doorbell import Doorbell
 from agentdog.store.keys import Lane
-from agentdog.store.link import Command, Link
+from agentdog.store.link import Command, Link, ReplyError
 
 _DEAD_KEPT = 1000
 _REMINDERS_AT_ONCE = 100
 _ALL = range(keys.PARTITIONS)
+_SWEEP_S = 1.0  # all partitions are looked through this often, whatever the bell says
 
 
 class Queue:
@@ -42,22 +44,26 @@ class Queue:
         self._lease_ms = int(lease_s * 1000)
         self._next_takeover = 0.0
         self._ready = False
+        self._streams = {keys.work(number, lane).encode(): number for number in _ALL}
+        self._bell = Doorbell(link, self._streams)
+        self._promising: set[int] = set()  # partitions that may hold something new
+        self._next_sweep = 0.0
 
     async def claim(self, consumer: str, *, count: int, block_ms: int) -> Sequence[Work]:
-        """Waits up to `block_ms` for work: taken over from the silent, due again, or new; about `count` units."""
+        """Waits up to `block_ms` for work: taken over from the silent, due again, or new; up to `count` units."""
         try:
             await self._ensure_groups()
             await self._ring()
-            work = await self._take_over(consumer, count) or await self._read(consumer, count, block_ms)
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            return await self._take_over(consumer, count) or await self._read(consumer, count, block_ms)
+        except ReplyError as error:
+            if "NOGROUP" not in str(error):
                 raise
             self._ready = False  # the server was emptied while we ran
             return ()
-        await self._link.many(
-            [("SREM", keys.dirty(_place(each)[0], self._lane), f"{each.project}\n{each.unit}") for each in work],
-        )
-        return work
+
+    def close(self) -> None:
+        """Stops listening for work."""
+        self._bell.close()
 
     async def extend(self, consumer: str, work: Sequence[Work]) -> None:
         """Says that these claims are still being worked on."""
@@ -91,6 +97,7 @@ class Queue:
             error,
             _DEAD_KEPT,
         )
+        self._promising.add(number)
         return bool(given_up)
 
     async def revisit(self, project: str, unit: str, due_ns: int) -> None:
@@ -114,6 +121,7 @@ class Queue:
             number = int(partition)
             names = [keys.work(number, self._lane), keys.dead(number, self._lane), keys.dirty(number, self._lane)]
             commands.append(scripts.REPLAY.call(names, entry, letter.project, letter.unit))
+            self._promising.add(number)
         return sum(await self._link.many(commands))
 
     async def depth(self) -> int:
@@ -131,10 +139,10 @@ class Queue:
         for number in _ALL:
             try:
                 await self._link.one("XGROUP", "CREATE", keys.work(number, self._lane), keys.GROUP, "0", "MKSTREAM")
-            except ResponseError as error:
+            except ReplyError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
-        self._ready = True
+        self._ready, self._next_sweep = True, 0.0
 
     async def _ring(self) -> None:
         now_ms = self._clock.now_ns() // 1_000_000
@@ -149,6 +157,7 @@ class Queue:
                 scripts.ENQUEUE.call([keys.dirty(number, self._lane), keys.work(number, self._lane)], project, unit)
             )
             commands.append(scripts.RING.call([keys.due(self._lane)], member, score))
+            self._promising.add(number)
         await self._link.many(commands)
 
     async def _take_over(self, consumer: str, count: int) -> Sequence[Work]:
@@ -167,6 +176,9 @@ class Queue:
             for entry, fields in entries:
                 if fields:  # an entry deleted meanwhile comes without
                     taken.append(await self._redelivered(number, entry, fields))
+        await self._link.many(
+            [("SREM", keys.dirty(_place(each)[0], self._lane), f"{each.project}\n{each.unit}") for each in taken],
+        )
         return tuple(taken)
 
     async def _redelivered(self, number: int, entry: bytes, fields: Any) -> Work:  # noqa: ANN401
@@ -176,33 +188,33 @@ class Queue:
         return msgspec.structs.replace(work, deliveries=work.deliveries + times - 1)
 
     async def _read(self, consumer: str, count: int, block_ms: int) -> Sequence[Work]:
-        """Reads a few partitions at a time, so that no worker hoards all; waits on all of them when all are empty."""
-        order = random.sample(_ALL, keys.PARTITIONS)
-        for start in range(0, keys.PARTITIONS, max(count, 1)):
-            found = await self._group_read(consumer, order[start : start + max(count, 1)], None)
-            if found:
-                return found
-        return await self._group_read(consumer, order, block_ms)
+        """Reads one unit each of some partitions where something may be, so that no worker hoards all."""
+        deadline = time.monotonic() + block_ms / 1000
+        while True:
+            self._promising.update(self._streams[name] for name in self._bell.heard())
+            if time.monotonic() >= self._next_sweep or not self._bell.listening:
+                self._next_sweep = time.monotonic() + _SWEEP_S
+                self._promising.update(_ALL)
+            while self._promising:
+                found = await self._claim(consumer, self._some(count))
+                if found:
+                    return found
+            now = time.monotonic()
+            if now >= deadline:
+                return ()
+            if await self._bell.wait(min(deadline, max(self._next_sweep, now)) - now):
+                self._next_sweep = 0.0
 
-    async def _group_read(self, consumer: str, numbers: Sequence[int], block_ms: int | None) -> Sequence[Work]:
-        block: tuple[str | int, ...] = () if block_ms is None else ("BLOCK", max(block_ms, 1))
-        streams = [keys.work(n, self._lane) for n in numbers]
-        answer = await self._link.one(
-            "XREADGROUP",
-            "GROUP",
-            keys.GROUP,
-            consumer,
-            "COUNT",
-            1,
-            *block,
-            "STREAMS",
-            *streams,
-            *([">"] * len(streams)),
-        )
-        by_name = dict(zip(streams, numbers, strict=True))
+    def _some(self, count: int) -> Sequence[int]:
+        return random.sample(sorted(self._promising), min(max(count, 1), len(self._promising)))
+
+    async def _claim(self, consumer: str, numbers: Sequence[int]) -> Sequence[Work]:
+        names = [[keys.work(n, self._lane), keys.dirty(n, self._lane)] for n in numbers]
+        answers = await self._link.many([scripts.CLAIM.call(each, keys.GROUP, consumer, 1) for each in names])
+        self._promising.difference_update(n for n, entries in zip(numbers, answers, strict=True) if not entries)
         return tuple(
-            _work(self._lane, by_name[name.decode()], entry, fields)
-            for name, entries in answer or ()
+            _work(self._lane, number, entry, fields)
+            for number, entries in zip(numbers, answers, strict=True)
             for entry, fields in entries
         )
 

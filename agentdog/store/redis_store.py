@@ -405,4 +405,6 @@ class RedisStore:
 
     async def close(self) -> None:
         """Closes all connections."""
+        for queue in self._queues.values():
+            queue.close()
         await self._link.close()

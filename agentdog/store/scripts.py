@@ -26,6 +26,8 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
+# Whoever queues something rings (`doorbell`); a server that forbids this user to publish does no harm.
+
 #: Stores what is new of one unit, counts, and queues the unit unless it waits already. Returns the number stored.
 #: KEYS records, count, dirty, work, ages; ARGV project, unit, time in ms, (id, blob)…
 APPEND = Script("""
@@ -41,6 +43,7 @@ if stored > 0 then
   redis.call('ZADD', KEYS[5], ARGV[3], name)
   if redis.call('SADD', KEYS[3], name) == 1 then
     redis.call('XADD', KEYS[4], '*', 'project', ARGV[1], 'unit', ARGV[2])
+    redis.pcall('PUBLISH', 'ad:bell', KEYS[4])
   end
 end
 return stored
@@ -139,10 +142,24 @@ redis.call('HINCRBY', KEYS[1], 'received', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[1])
 """)
 
+#: Claims what waits in one partition: it leaves the set of those that wait, so that what comes later queues it anew.
+#: KEYS work, dirty; ARGV group, consumer, how many. Returns entries as XREADGROUP does.
+CLAIM = Script("""
+local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], '>')
+if not found then return {} end
+for _, entry in ipairs(found[1][2]) do
+  local fields = {}
+  for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+  redis.call('SREM', KEYS[2], fields['project'] .. '\\n' .. fields['unit'])
+end
+return found[1][2]
+""")
+
 #: Queues a unit unless it waits already. KEYS dirty, work; ARGV project, unit.
 ENQUEUE = Script("""
 if redis.call('SADD', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2]) == 1 then
   redis.call('XADD', KEYS[2], '*', 'project', ARGV[1], 'unit', ARGV[2])
+  redis.pcall('PUBLISH', 'ad:bell', KEYS[2])
 end
 return 1
 """)
@@ -161,6 +178,7 @@ FAIL = Script("""
 local given_up = 0
 if tonumber(ARGV[5]) < tonumber(ARGV[6]) then
   redis.call('XADD', KEYS[1], '*', 'project', ARGV[3], 'unit', ARGV[4], 'attempts', ARGV[5])
+  redis.pcall('PUBLISH', 'ad:bell', KEYS[1])
 else
   given_up = 1
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[8], '*', 'project', ARGV[3], 'unit', ARGV[4],
@@ -176,6 +194,7 @@ REPLAY = Script("""
 if redis.call('XDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
 if redis.call('SADD', KEYS[3], ARGV[2] .. '\\n' .. ARGV[3]) == 1 then
   redis.call('XADD', KEYS[1], '*', 'project', ARGV[2], 'unit', ARGV[3])
+  redis.pcall('PUBLISH', 'ad:bell', KEYS[1])
 end
 return 1
 """)
@@ -193,6 +212,7 @@ redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'content', ARGV[2], 'size', ARGV[
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
 if redis.call('SADD', KEYS[2], ARGV[6] .. '\\n' .. ARGV[7]) == 1 then
   redis.call('XADD', KEYS[3], '*', 'project', ARGV[6], 'unit', ARGV[7], 'arrived', ARGV[8])
+  redis.pcall('PUBLISH', 'ad:bell', KEYS[3])
 end
 return 1
 """)
@@ -261,6 +281,7 @@ said[ARGV[1]] = ARGV[2]
 redis.call('HSET', KEYS[1], 'reviews', cjson.encode(said))
 if redis.call('SADD', KEYS[2], ARGV[3] .. '\\n' .. ARGV[4]) == 1 then
   redis.call('XADD', KEYS[3], '*', 'project', ARGV[3], 'unit', ARGV[4], 'arrived', ARGV[5])
+  redis.pcall('PUBLISH', 'ad:bell', KEYS[3])
 end
 return 1
 """)

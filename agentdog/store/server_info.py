@@ -6,9 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from redis.exceptions import ResponseError
-
-from agentdog.store.link import Link
+from agentdog.store.link import Link, ReplyError
 
 _CONFIG = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 UNKNOWN = "unknown"
@@ -33,7 +31,7 @@ async def ping(link: Link) -> Mapping[str, str | int | bool]:
     for name in _CONFIG:
         try:
             answer = await link.one("CONFIG", "GET", name)
-        except ResponseError:
+        except ReplyError:
             answer = None
         result[name.replace("-", "_")] = answer[1].decode() if answer else UNKNOWN
     return result

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from agentdog.spans.records import Record, Span
-from agentdog.store.codec import inflate, unpack
+from agentdog.store.codec import WORTH_COMPRESSING, inflate, squeeze, unpack
 from agentdog.store.deltas import Base, fold, is_loose, refers_to, unfold
 
 _SPAN_ID = re.compile("[0-9a-f]{16}")  # OTLP, trace.proto: eight bytes
@@ -41,6 +41,11 @@ class Loose(msgspec.Struct, frozen=True, kw_only=True):
     sha: str
     size: int
     raw: bytes
+
+    @property
+    def packed(self) -> int:
+        """Size of the stored form once it is compressed, about: small records are appended as they are."""
+        return self.size if self.size < len(self.raw) else self.size // 2
 
     @property
     def rank(self) -> tuple[int, bytes]:
@@ -99,21 +104,35 @@ class Shelf:
         for each in known[1:]:
             bases = list(dict.fromkeys(base.field for base in (next_of.get(each.sort, known[0]), known[0])))
             next_of[each.sort] = each
-            untried = [base for base in bases if (each.field, base) not in self._tried]
-            self._tried.update((each.field, base) for base in untried)
-            best = min((_fold(each, self._loose[base]) for base in untried), key=_length, default=None)
-            if best is not None and len(best.new) < max(_SMALL, each.size // _GAIN):
+            best = self._best(each, bases)
+            if best is not None and len(best.new) < _worthwhile(each):
                 out.append(best)
             else:
                 kept.append((each, bases))
         for each, bases in kept[_LOOSE - 1 :]:
             out.append(min((_fold(each, self._loose[base]) for base in bases), key=_length))
-        return out
+        stay = [known[0], *(each for each, _ in kept[: _LOOSE - 1])]
+        return out + [_squeezed(each) for each in stay if each.size == len(each.raw) >= WORTH_COMPRESSING]
+
+    def _best(self, each: Loose, bases: Iterable[bytes]) -> Fold | None:
+        """Returns the shortest of those not tried before; the first that is worth it will do."""
+        best: Fold | None = None
+        for base in bases:
+            if (each.field, base) in self._tried:
+                continue
+            self._tried.add((each.field, base))
+            made = _fold(each, self._loose[base])
+            best = made if best is None else min(best, made, key=_length)
+            if len(best.new) < _worthwhile(each):
+                break
+        return best
 
     def settle(self, folds: Iterable[Fold]) -> None:
         """Takes note that folds were written."""
         for each in folds:
-            self._loose.pop(each.field, None)
+            loose = self._loose.pop(each.field, None)
+            if loose is not None and each.base == each.field:
+                self._loose[each.field] = msgspec.structs.replace(loose, sha=sha1(each.new), size=len(each.new))
         self._tried = {(field, base) for field, base in self._tried if field in self._loose and base in self._loose}
 
 
@@ -122,6 +141,16 @@ def _fold(loose: Loose, base: Loose) -> Fold:
     if unfold(new, base.raw) != loose.raw:
         raise AssertionError(f"record {loose.field!r} would not be read back as it came")
     return Fold(field=loose.field, sha=loose.sha, base=base.field, new=new)
+
+
+def _squeezed(loose: Loose) -> Fold:
+    """Compresses a record that stays as it is; it refers to itself, which is there."""
+    return Fold(field=loose.field, sha=loose.sha, base=loose.field, new=squeeze(loose.raw))
+
+
+def _worthwhile(each: Loose) -> int:
+    """Bytes below which a difference is written at once."""
+    return max(_SMALL, each.packed // _GAIN)
 
 
 def _length(each: Fold) -> int:
