@@ -14,7 +14,6 @@ from agentdog.store import keys
 from agentdog.store.codec import inflate
 from agentdog.store.link import Command, Link
 
-_SCAN_COUNT = 1000
 _ALL = range(keys.PARTITIONS)
 
 
@@ -59,19 +58,15 @@ async def postpone(link: Link, project: str, unit: str, at_ms: int) -> None:
 async def adopt(link: Link, now_ms: int) -> int:
     """Gives an age to units that have none; returns how many."""
     count: int = 0
-    cursor = "0"
-    while True:
-        answer = await link.one("SCAN", cursor, "MATCH", keys.ALL_RECORDS, "COUNT", _SCAN_COUNT)
-        cursor = answer[0].decode()
+    async for names in link.scan(keys.ALL_RECORDS):
         commands: list[Command] = []
-        for name in answer[1]:
+        for name in names:
             named = await _named(link, name)
             if named is not None:
                 member = "\n".join(named)
                 commands.append(("ZADD", keys.ages(keys.partition(*named)), "NX", now_ms, member))
         count += sum(int(added) for added in await link.many(commands))
-        if cursor == "0":
-            return count
+    return count
 
 
 async def _named(link: Link, key: bytes) -> tuple[str, str] | None:

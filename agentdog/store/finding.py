@@ -15,7 +15,6 @@ from agentdog.store.link import Link
 
 Kind = Literal["session", "subject"]
 
-_SCAN_COUNT = 1000
 #: Attributes that name whose record it is: ``session.id``, ``gen_ai.conversation.id``, ``user.id``, ``enduser.id`` …
 _NAMES: Mapping[Kind, re.Pattern[str]] = {
     "session": re.compile(r"(?:.*[._])?(?:session|conversation|thread)[._]?id", re.IGNORECASE),
@@ -35,15 +34,11 @@ async def units_where(
 ) -> Sequence[str]:
     """Returns the units of a project of which a record names one of these values as its session, or its user."""
     found: set[str] = set()
-    cursor = "0"
-    while True:
-        answer = await link.one("SCAN", cursor, "MATCH", keys.ALL_RECORDS, "COUNT", _SCAN_COUNT)
-        cursor = answer[0].decode()
-        for name in answer[1]:
+    async for names in link.scan(keys.ALL_RECORDS):
+        for name in names:
             if name.decode().split(":")[3] == project:
                 found.update(record.unit for record in await read(name) if _names(record, kind, values))
-        if cursor == "0":
-            return sorted(found)
+    return sorted(found)
 
 
 def _names(record: Record, kind: Kind, values: Collection[str]) -> bool:

@@ -125,7 +125,7 @@ class Journal:
     async def of_key(self, name: bytes) -> tuple[Record, ...]:
         """Returns the records under one key, read from the store and kept nowhere."""
         answer = await self._link.one("HGETALL", name)
-        return tuple((await asyncio.to_thread(_read_alone, answer)).records.values())
+        return tuple((await beside(len(answer) <= 2 * _FEW, _read_alone, answer)).records.values())
 
     async def raw(self, project: str, unit: str, field: bytes) -> bytes | None:
         """Returns the bytes of one record; None when it is gone."""

@@ -16,16 +16,17 @@ _REWRITE_S = 300.0
 async def ping(link: Link) -> Mapping[str, str | int | bool]:
     """Asks for server, version, memory and the settings that decide whether acknowledged writes can be lost.
 
-    A managed Redis may forbid ``CONFIG``; such values read ``unknown``.
+    Of a cluster the fullest primary speaks. A managed Redis may forbid ``CONFIG``; such values read ``unknown``.
     """
-    info = _info(await link.one("INFO"))
+    infos = [_info(raw) for raw in await link.everywhere("INFO")]
+    info = max(infos, key=lambda each: int(each.get("used_memory", 0)))
     result: dict[str, str | int | bool] = {
         "server": "valkey" if "valkey_version" in info else "redis",
         "version": info.get("valkey_version") or info.get("redis_version", UNKNOWN),
         "used_memory": int(info.get("used_memory", 0)),
         "machine_memory": int(info.get("total_system_memory", 0)),
-        "aof_enabled": info.get("aof_enabled") == "1",
-        "aof_last_write_ok": info.get("aof_last_write_status") in (None, "ok"),
+        "aof_enabled": all(each.get("aof_enabled") == "1" for each in infos),
+        "aof_last_write_ok": all(each.get("aof_last_write_status") in (None, "ok") for each in infos),
         "role": info.get("role", UNKNOWN),
     }
     for name in _CONFIG:
@@ -40,15 +41,15 @@ async def ping(link: Link) -> Mapping[str, str | int | bool]:
 async def rewrite_log(link: Link) -> bool:
     """Has the append-only file written anew; returns when it is done, or that there is none to be written."""
     try:
-        await link.one("BGREWRITEAOF")
-    except ResponseError as error:
+        await link.everywhere("BGREWRITEAOF")
+    except ReplyError as error:
         if "in progress" not in str(error):
             return False
     deadline = time.monotonic() + _REWRITE_S
     while time.monotonic() < deadline:
-        info = _info(await link.one("INFO", "persistence"))
-        if info.get("aof_rewrite_in_progress") == "0" and info.get("aof_rewrite_scheduled") == "0":
-            return info.get("aof_last_bgrewrite_status") == "ok"
+        infos = [_info(raw) for raw in await link.everywhere("INFO", "persistence")]
+        if all(i.get("aof_rewrite_in_progress") == "0" == i.get("aof_rewrite_scheduled") for i in infos):
+            return all(i.get("aof_last_bgrewrite_status") == "ok" for i in infos)
         await asyncio.sleep(0.05)
     return False
 

@@ -15,7 +15,7 @@ from agentdog.store.wire import Command
 
 SLOTS = 16384
 #: Commands that name no key: any server will do.
-_KEYLESS = frozenset({"PING", "INFO", "CONFIG", "SCRIPT", "SCAN", "PUBLISH", "FLUSHALL", "WAIT", "CLUSTER", "TIME"})
+_KEYLESS = frozenset({"PING", "INFO", "CONFIG", "SCRIPT", "SCAN", "PUBLISH", "FLUSHALL", "BGREWRITEAOF", "CLUSTER"})
 
 
 def key_of(command: Command) -> str | bytes | None:

@@ -40,7 +40,7 @@ def play(url: str, scenario: Scenario, **options: Any) -> Any:
 
     async def run() -> Any:
         link = Link.to(url, 5.0)
-        await link.one("FLUSHALL")
+        await link.everywhere("FLUSHALL")
         await link.close()
         store = store_at(url, **options)
         try:
