@@ -23,7 +23,7 @@ from agentdog.store.embedded import binary
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_START_S = 60.0
+_START_S = 240.0
 
 
 class Proc:

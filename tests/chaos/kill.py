@@ -1,0 +1,143 @@
+"""``kill -9`` of receiver, worker and store at random moments, under load of the official Python exporter.
+
+    python -m tests.chaos.kill [--kills 50] [--fsync always|everysec] [--seed N] [--json]
+
+A child process runs an instrumented agent: spans of small runs go through `BatchSpanProcessor` and the HTTP exporter,
+and whatever the exporter says was exported is written down as acknowledged. Meanwhile ``agentdog up`` loses one of its
+processes again and again. In the end every acknowledged model call must be told by exactly one agent step, no fewer
+spans be stored than were acknowledged, and ``received = stored + duplicate + rejected`` hold. Exit code 1 where not.
+Ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agentdog.service.settings import Settings, load_settings
+from tests.conftest import listen_anywhere
+from tests.support.tree import descendants, ready, up
+
+_AGENT = Path(__file__).with_name("exporting_agent.py")
+_LONGEST_S = 480.0
+
+
+def run(kills: int, *, fsync: str, seed: int, longest_s: float = _LONGEST_S) -> dict[str, Any]:
+    """Kills and counts; returns what was found."""
+    chance = random.Random(seed)
+    killed: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="ad-", ignore_cleanup_errors=True) as folder:
+        settings = load_settings(
+            data=Path(folder) / "data",
+            redis={"fsync": fsync, "timeout_s": 3},
+            worker={"lease_s": 2.0},
+            judge={"sample": {"default": 0.0}},
+            **listen_anywhere(),
+        )
+        said = Path(folder) / "acknowledged.txt"
+        said.touch()
+        with up(settings) as supervisor:
+            until(lambda: ready(settings))
+            agent = subprocess.Popen([sys.executable, str(_AGENT), settings.otlp_endpoint, str(said)])
+            deadline = time.monotonic() + longest_s
+            try:
+                for _ in range(kills):
+                    before = said.stat().st_size
+                    while said.stat().st_size == before and time.monotonic() < deadline:
+                        time.sleep(0.01)
+                    time.sleep(chance.random() / 5)
+                    if time.monotonic() > deadline:
+                        break
+                    name, pid = chance.choice(_killable(supervisor.pid) or [("", 0)])
+                    if pid:
+                        os.kill(pid, signal.SIGKILL)
+                        killed[name] += 1
+            finally:
+                agent.send_signal(signal.SIGTERM)  # it flushes what it holds
+                agent.wait(90)
+            until(lambda: ready(settings))
+            acknowledged = [line.split()[1] for line in said.read_text().splitlines()]
+            calls = {line.split()[1] for line in said.read_text().splitlines() if line.startswith("chat ")}
+            return {"fsync": fsync, "killed": dict(killed), **_found(settings, acknowledged, calls)}
+
+
+def until(condition: Callable[[], bool], seconds: float = 240.0) -> None:
+    """Waits; long, since machines that run tests are busy."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"not after {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+def _killable(supervisor: int) -> list[tuple[str, int]]:
+    found = []
+    for pid in descendants(supervisor):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"valkey-server" in words[0]:
+            found.append(("store", pid))
+        elif names := {b"serve", b"worker"} & set(words):
+            found.append((names.pop().decode(), pid))
+    return found
+
+
+def _found(settings: Settings, acknowledged: Sequence[str], calls: set[str]) -> dict[str, Any]:
+    """Reads every trajectory through the API."""
+    traces = sorted({each.partition(":")[0] for each in acknowledged})
+    with httpx.Client(base_url=settings.api_url, timeout=30) as client:
+        until(lambda: "agentdog_queue_units 0.0" in client.get("/metrics").text)
+        told: Counter[str] = Counter()
+        seen: set[str] = set()
+        for trace in traces:
+            answer = client.get(f"/api/v1/trajectories/{trace}")
+            if answer.status_code != 200:
+                continue
+            trajectory = answer.json()["trajectory"]
+            if trajectory["id"] in seen:
+                continue
+            seen.add(trajectory["id"])
+            for step in trajectory["steps"]:
+                if step["role"] == "agent":
+                    told.update(set(step["sources"]))
+        counts = client.get("/api/v1/accounting").json()["projects"]["default"]
+        letters = "agentdog_dead_letters 0.0" in client.get("/metrics").text
+    return {
+        "acknowledged_spans": len(acknowledged),
+        "lost": max(len(calls - told.keys()), len(set(acknowledged)) - counts["stored"], 0),
+        "doubled": sum(n > 1 for n in told.values()),
+        "accounting": counts,
+        "accounting_exact": counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"],
+        "no_dead_letters": letters,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--fsync", choices=("always", "everysec"), default="always")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    options = parser.parse_args()
+    result = run(options.kills, fsync=options.fsync, seed=options.seed)
+    print(json.dumps(result, indent=2) if options.as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+    sys.exit(bool(result["lost"] or result["doubled"] or not result["accounting_exact"]))
+
+
+if __name__ == "__main__":
+    main()
