@@ -58,7 +58,7 @@ class Asking(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     Attributes:
         wording: whose words the prompt is in.
         words: SHA-256 of the prompt, white space aside; published rows are known by theirs.
-        renderer: name and fingerprint of the layout of a trajectory as text.
+        renderer: the layout of a trajectory as text: its name, what of profile and tools it shows, its fingerprint.
         decoding: family of the pack and room for the answer; always the most likely token.
         served: what the server said of itself when the run began.
     """
@@ -79,11 +79,11 @@ class Asking(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         try:
             pack = pack or packs.find(info.pack, packs_folder, labels_only=True)
         except GuardUnavailable:  # several behind each other
-            return Asking(wording=info.wording, served=served)
+            return Asking(wording=info.wording, renderer=info.layout, served=served)
         return Asking(
             wording=info.wording or pack.wording,
             words=wording.fingerprint(pack),
-            renderer=f"{pack.render.name} {pack.render.fingerprint}",
+            renderer=info.layout or pack.render.described,
             decoding=f"{pack.family}, {pack.max_tokens} tokens, greedy",
             served=served,
         )

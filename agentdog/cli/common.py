@@ -18,6 +18,12 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(function)
 
 
+def pack_option(function: F) -> F:
+    """Adds ``--pack``: another prompt and parser than those chosen by the model's name."""
+    told = "Prompt and parser: a name from `agentdog packs list`, or a YAML file of yours."
+    return click.option("--pack", metavar="NAME|FILE", help=told)(function)
+
+
 class ReaderLeft(Exception):  # noqa: N818 - no error: `agentdog list | head` has seen enough
     """Nobody reads standard output any more; not an `OSError`, which click would end with 1, a finding."""
 

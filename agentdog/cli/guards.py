@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from agentdog.base.checks import CheckResult
-from agentdog.cli.common import FINDING, FINE, emit, json_option
+from agentdog.cli.common import FINDING, FINE, emit, json_option, pack_option
 from agentdog.cli.doctor import report
 from agentdog.cli.output import Output
 from agentdog.guards import Guard, GuardInfo, factory
@@ -45,11 +45,13 @@ def list_guards(as_json: bool) -> None:
 
 @command.command(name="check")
 @click.argument("uri")
+@pack_option
 @json_option
 @click.pass_context
-def check(context: click.Context, uri: str, as_json: bool) -> None:
+def check(context: click.Context, uri: str, pack: str | None, as_json: bool) -> None:
     """Ask the guard that URI names what it can do. Exit code 1 when something is missing; nothing is changed."""
-    info, results = asyncio.run(_check(factory.build(uri, load_settings().data / factory.PACKS_FOLDER)))
+    guard = factory.build(factory.with_pack(uri, pack), load_settings().data / factory.PACKS_FOLDER)
+    info, results = asyncio.run(_check(guard))
     if as_json:
         emit({"guard": info, "checks": results})
     else:

@@ -16,7 +16,7 @@ from rich.text import Text
 import taxonomy
 from agentdog.cli import trying
 from agentdog.cli.changing import print_remedy
-from agentdog.cli.common import FINDING, FINE, NOTHING_EVALUATED, emit, json_option
+from agentdog.cli.common import FINDING, FINE, NOTHING_EVALUATED, emit, json_option, pack_option
 from agentdog.cli.output import Output
 from agentdog.cli.sources import gather
 from agentdog.client.shapes import Remedy
@@ -48,8 +48,9 @@ _NARROWEST = 20  # characters of a step that are shown even where the terminal h
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="For regression cases: the rules that may stop them; the settings' own.",
 )
+@pack_option
 @json_option
-def command(path: Path, uri: str, rules: Path | None, as_json: bool) -> None:
+def command(path: Path, uri: str, pack: str | None, rules: Path | None, as_json: bool) -> None:
     """Judge every trajectory in PATH: which step went wrong, where from, how, what harm.
 
     PATH is a file, or a folder of them: recorded OTLP payloads, another tool's export, or transcripts (our own JSON,
@@ -59,7 +60,7 @@ def command(path: Path, uri: str, rules: Path | None, as_json: bool) -> None:
     """
     cases = trying.cases_of(path)
     trajectories = [case.trajectory for case in cases] or read(path)
-    guard = factory.build(uri, load_settings().data / factory.PACKS_FOLDER)
+    guard = factory.build(factory.with_pack(uri, pack), load_settings().data / factory.PACKS_FOLDER)
     diagnoses = asyncio.run(_diagnose(trajectories, guard))
     if cases:
         tried = trying.attempts(cases, diagnoses, trying.rules(rules))
@@ -70,6 +71,9 @@ def command(path: Path, uri: str, rules: Path | None, as_json: bool) -> None:
     else:
         console = Output(highlight=False)
         console.print(Text(f"guard {guard.info.name} ({guard.info.uri})", style="dim"))
+        if guard.info.pack:
+            told = f"pack {guard.info.pack}, {guard.info.wording} wording; layout {guard.info.layout}"
+            console.print(Text(told, style="dim"))
         if guard.info.note:
             console.print(Text(guard.info.note, style="dim"))
         for trajectory, diagnosis in zip(trajectories, diagnoses, strict=True):

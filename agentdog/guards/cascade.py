@@ -47,6 +47,7 @@ class Cascade:
             fingerprint=digest("cascade", *(f"{s.guard.info.fingerprint}@{s.bound}" for s in self.stages), size=8),
             pack=" > ".join(info.pack or "none" for info in infos),
             wording=" > ".join(info.wording or "none" for info in infos),
+            layout=" > ".join(info.layout or "none" for info in infos),
             note="; ".join(dict.fromkeys(info.note for info in infos if info.note)) or None,
             served=any(info.served for info in infos),
         )

@@ -186,16 +186,23 @@ class ChatApi:
                 headers={"Authorization": f"Bearer {self._key}"} if self._key else None,
                 timeout=httpx.Timeout(self._timeout_s),
                 limits=httpx.Limits(max_connections=self._concurrency),
-                verify=_trust(self._ca),
-                # A proxy from the environment is meant for the outside, not for a server on this machine.
-                trust_env=urlsplit(self.base_url).hostname not in _LOOPBACK,
+                verify=trust(self._ca),
+                trust_env=is_elsewhere(self.base_url),
             )
         return self._client
 
 
+def is_elsewhere(url: str) -> bool:
+    """Tells a server's machine from this one: a proxy from the environment is meant for the outside only."""
+    return urlsplit(url).hostname not in _LOOPBACK
+
+
 @cache
-def _trust(ca: str | None) -> ssl.SSLContext:
-    """Reads the certificates to trust; once, since that takes longer than a verdict."""
+def trust(ca: str | None) -> ssl.SSLContext:
+    """Reads the certificates to trust; once, since that takes longer than a verdict.
+
+    Raises `OSError` (of which `ssl.SSLError` is one) when the file cannot be read or holds none.
+    """
     return ssl.create_default_context(cafile=ca)
 
 

@@ -12,18 +12,20 @@ from functools import partial
 import msgspec
 
 from agentdog.base.checks import CheckResult, Status
-from agentdog.base.errors import GuardUnavailable
 from agentdog.guards import packs
 from agentdog.guards.api import Api
 from agentdog.guards.cascade import Cascade
 from agentdog.guards.chat_api import Answer, ChatFailure
 from agentdog.guards.engines.guard import EngineGuard
+from agentdog.guards.mends import mend_of
 from agentdog.guards.modelled import ModelGuard
 from agentdog.guards.protocol import Guard
 from agentdog.guards.served import Served
 from agentdog.guards.server import ServerGuard
+from agentdog.guards.verdict import Reason
 
 _WORDS = 400  # of the requests that measure speed and the prefix cache
+_NOBODY = (Reason.GUARD_UNREACHABLE, Reason.TIMED_OUT)
 _WRITTEN = 17  # tokens asked for of the one that measures writing
 
 
@@ -55,15 +57,19 @@ async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[S
         began = time.perf_counter()
         served = await asked()
     except ChatFailure as failure:
-        mend = "start the server, or correct the address, the key or the model in the guard's URI"
+        mend = mend_of(failure)
         if isinstance(guard, EngineGuard):
             mend = "see what it says of itself; a smaller context or another dtype in the URI takes less memory"
-        yield CheckResult(name="reachable", status="fail", detail=f"{failure.reason}: {failure.detail}", mend=mend)
+        elif failure.reason not in _NOBODY:
+            yield CheckResult(name="reachable", status="ok", detail=f"{api.base_url} answers")
+        name = "reachable" if failure.reason in _NOBODY or isinstance(guard, EngineGuard) else "answers"
+        yield CheckResult(name=name, status="fail", detail=f"{failure.reason}: {failure.detail}", mend=mend)
         return
     took = time.perf_counter() - began
     yield CheckResult(name="reachable", status="ok", detail=f"{api.base_url} ({served.kind}), {took:.1f} s")
     yield _model(guard, served)
     yield CheckResult(name="pack", status="ok", detail=f"{guard.pack.name}, {guard.pack.wording} wording")
+    yield _layout(guard)
     yield _context(guard, served)
     yield _scores(served)
     if guard.pack.labels is not None:
@@ -73,18 +79,24 @@ async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[S
 
 
 def _model(guard: ModelGuard, served: Served) -> CheckResult:
-    try:
-        fitting = packs.choose(served.model)
-    except GuardUnavailable as error:
-        return CheckResult(name="model", status="fail", detail=str(error), mend="serve another model")
-    if fitting.name not in (guard.pack.name, packs.GENERIC):
-        return CheckResult(
-            name="model",
-            status="warn",
-            detail=f"{served.model} was made for pack {fitting.name}, {guard.pack.name} is in use",
-            mend=f"add ?model={served.model} or ?pack={fitting.name} to the guard's URI",
-        )
-    return CheckResult(name="model", status="ok", detail=served.model)
+    fitting, named = packs.fitting_pack(served.model, served.root), served.model
+    if served.root not in ("", served.model):
+        named = f"{served.model} ({served.root})"
+    if fitting is not None and guard.pack.name not in (fitting, f"{fitting}-short"):
+        mend = f"add ?pack={fitting} to the guard's URI, unless this is what you want to measure"
+        detail = f"{named} was made for pack {fitting}, {guard.pack.name} is in use"
+        return CheckResult(name="model", status="warn", detail=detail, mend=mend)
+    return CheckResult(name="model", status="ok", detail=named)
+
+
+def _layout(guard: ModelGuard) -> CheckResult:
+    """Says what of a trajectory the model is shown."""
+    render = guard.pack.render
+    if render.tools == "none":
+        mend = "leave out tools=none, unless what you compare with hid them too"
+        detail = f"{render.described}: an attack in a tool's description cannot be seen"
+        return CheckResult(name="layout", status="warn", detail=detail, mend=mend)
+    return CheckResult(name="layout", status="ok", detail=render.described)
 
 
 def _context(guard: ModelGuard, served: Served) -> CheckResult:
@@ -134,7 +146,8 @@ async def _speed(guard: ModelGuard, api: Api, served: Served) -> AsyncIterator[C
         (cold, cold_s), (warm, warm_s) = [await _timed(api, served, text, 1) for _ in range(2)]
         long, long_s = await _timed(api, served, text, _WRITTEN)
     except ChatFailure as failure:
-        yield CheckResult(name="speed", status="fail", detail=f"{failure.reason}: {failure.detail}")
+        mend = "it answered shorter questions: see its log, or raise timeout in the guard's URI"
+        yield CheckResult(name="speed", status="fail", detail=f"{failure.reason}: {failure.detail}", mend=mend)
         return
     if cold.usage.prompt is None:
         yield CheckResult(name="speed", status="skip", detail=f"{cold_s:.2f} s; the server tells no token counts")

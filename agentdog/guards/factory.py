@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from agentdog.base.errors import UsageError
 from agentdog.guards.protocol import Guard
@@ -19,6 +20,20 @@ SCHEMES = {
     "python": "python:MODULE:FUNCTION",
     "cmd": "cmd:PROGRAM ARGUMENT…",
 }
+
+
+def with_pack(uri: str, pack: str | None) -> str:
+    """Returns a guard's URI with another pack; raises `UsageError` where the guard has none."""
+    if pack is None:
+        return uri
+    scheme = uri.partition(":")[0]
+    if scheme == "cascade":
+        raise UsageError("--pack: a cascade's stages have packs of their own; write pack=NAME behind the stage's ?")
+    if scheme not in ("server", "local", "vllm"):
+        raise UsageError(f"--pack: guard {uri!r} asks no model, so that it has no pack")
+    place, _, query = uri.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith("pack=")]
+    return f"{place}?{'&'.join((*kept, f'pack={quote(pack)}'))}"
 
 
 def build(uri: str, packs_folder: Path | None = None, *, diagnoses: bool = False) -> Guard:

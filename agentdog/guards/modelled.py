@@ -10,7 +10,7 @@ import asyncio
 import copy
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -41,6 +41,8 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         model: its name, as the server names it; without it the server's first, or the name of the folder.
         pack: a pack's name or the path of a YAML file; without it, chosen by the model's name.
+        profile: whether the agents' system prompts are shown, ``shown`` or ``none``; without it as the pack says.
+        tools: whether tools are shown with them, ``profile`` or ``none``; without it as the pack says.
         timeout: seconds that one request may take, waiting for its turn included; no try begins after it.
         warm_up: seconds that starting, or finding out what a server can do, may take.
         threshold: P(unsafe) from which a prefix is unsafe.
@@ -51,6 +53,8 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     model: str | None = None
     pack: str | None = None
+    profile: Literal["shown", "none"] | None = None
+    tools: Literal["profile", "none"] | None = None
     timeout: float = 60.0
     warm_up: float = 300.0
     threshold: float = 0.5
@@ -77,6 +81,12 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             value = getattr(self, name)
             if value is not None and value < bound:
                 raise GuardUnavailable(f"guard option {name} is {value}; give at least {bound}")
+
+
+def of_options(options: JudgeOptions) -> str:
+    """What of the options a guard's URI repeats beside model and pack."""
+    given = {"profile": options.profile, "tools": options.tools}
+    return "".join(f"&{name}={value}" for name, value in given.items() if value)
 
 
 def asked_beside(options: JudgeOptions) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 import msgspec
 
 from agentdog.base.errors import GuardUnavailable
+from agentdog.guards.chat_api import trust
 from agentdog.guards.modelled import JudgeOptions
 
 KEY_VARIABLE = "AGENTDOG_GUARD_API_KEY"
@@ -38,8 +39,10 @@ class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         """Holds the ranges; raises `GuardUnavailable` naming the option."""
-        if self.ca is not None and not Path(self.ca).is_file():
-            raise GuardUnavailable(f"guard option ca: no file {self.ca}; give one with certificates in PEM")
+        try:
+            trust(self.ca)
+        except OSError as error:
+            raise GuardUnavailable(f"guard option ca: {self.ca}: {error}; give a file of certificates, PEM") from error
         super().__post_init__()
         self.positive("rest")
         self.least(concurrency=1, failures=1, retries=0)
@@ -69,3 +72,26 @@ def _base_url(uri: str, parts: SplitResult) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise GuardUnavailable(f"guard {uri!r}: expected server:http://HOST:PORT/v1?model=NAME")
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/v1", "", ""))
+
+
+def key_of(environ: Mapping[str, str]) -> str | None:
+    """Returns the API key of an environment, where the variable with ``_FILE`` names a file that holds it.
+
+    Raises:
+        GuardUnavailable: the file cannot be read, or what it holds is no key.
+    """
+    file = environ.get(f"{KEY_VARIABLE}_FILE")
+    if environ.get(KEY_VARIABLE) or not file:
+        return sendable(environ.get(KEY_VARIABLE))
+    try:
+        return sendable(Path(file).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise GuardUnavailable(f"{KEY_VARIABLE}_FILE: {file} cannot be read ({error})") from error
+
+
+def sendable(key: str | None) -> str | None:
+    """Returns a key without the line end of a file; raises `GuardUnavailable` when no request can carry it."""
+    key = (key or "").strip()
+    if not all("!" <= letter <= "~" for letter in key):
+        raise GuardUnavailable(f"{KEY_VARIABLE} holds a blank or a letter outside ASCII, which no API key has")
+    return key or None

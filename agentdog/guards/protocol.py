@@ -23,6 +23,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         fingerprint: changes whenever the same prefix might be answered otherwise.
         pack: the pack (prompt, parser, decoding) in use.
         wording: whose words its prompt is in: ``own``, ``official``, or a user's.
+        layout: how a trajectory is shown to it: name, what of profile and tools, fingerprint.
         note: what people must know before trusting it.
         served: it asks a server that caches prefixes, so that the newest prefix is best asked for first.
         labels_only: it names the labels of what is known to be unsafe, and gives no verdict of its own.
@@ -33,6 +34,7 @@ class GuardInfo(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     fingerprint: str
     pack: str | None = None
     wording: str | None = None
+    layout: str | None = None
     note: str | None = None
     served: bool = False
     labels_only: bool = False

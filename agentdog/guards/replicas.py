@@ -15,7 +15,7 @@ from agentdog.base.ids import digest
 from agentdog.guards.breaker import Breaker
 from agentdog.guards.chat_api import ChatApi, ChatFailure
 from agentdog.guards.options import ServerOptions
-from agentdog.guards.packs import Pack
+from agentdog.guards.packs import Pack, fitting_pack
 from agentdog.guards.served import Served, describe
 from agentdog.guards.verdict import Reason
 
@@ -42,7 +42,7 @@ class Replica:
         """
         if self._served is None or fresh:
             if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(describe(self._patient, self._options.model, self._pack))
+                self._asking = asyncio.create_task(self._describe())
                 # Whoever waits hears of a failure; one that everybody left is not the event loop's business.
                 self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
             limit = self._options.warm_up if fresh else self._options.timeout
@@ -52,6 +52,16 @@ class Replica:
             except TimeoutError as error:
                 raise ChatFailure(Reason.TIMED_OUT, f"the server is still warming up after {limit:g} s") from error
         return self._served
+
+    async def _describe(self) -> Served:
+        served = await describe(self._patient, self._options.model, self._pack)
+        if not self._options.model and not self._options.pack:
+            # Nobody said the model and the server was not there to be asked for it when the pack was chosen.
+            fitting = fitting_pack(served.model, served.root)
+            if fitting not in (None, self._pack.name):
+                why = f"{served.model} has a pack of its own, {fitting}; add ?model={served.model} to the guard's URI"
+                raise ChatFailure(Reason.GUARD_ERROR, f"{why}, or start again")
+        return served
 
     def forget(self) -> None:
         """Has the next request find out again: another model may be served once the server is back."""

@@ -14,6 +14,7 @@ from agentdog.guards.api import Api
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.first_token import WordIds, weigh
 from agentdog.guards.packs import Pack
+from agentdog.guards.packs.pairing import refusal
 from agentdog.guards.verdict import Reason
 
 #: Whose server it is; an engine of ours answers as vLLM's does.
@@ -43,6 +44,7 @@ class Served(NamedTuple):
         ids: of the verdict words' first tokens.
         scores: how their log-probabilities are had; verified.
         structure: how an answer is held to a form; verified, ``none`` when the server ignores every way.
+        root: what the model was loaded from, where the server tells: an alias may hide which one it is.
         frame: tokens of everything but the trajectory, answer included; ``None`` where the server counts no messages.
     """
 
@@ -53,6 +55,7 @@ class Served(NamedTuple):
     scores: Scores = "top_logprobs"
     structure: Structure = "none"
     frame: int | None = None
+    root: str = ""
 
 
 async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
@@ -64,10 +67,14 @@ async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
     model = wanted or entry.get("id")
     if not isinstance(model, str):
         raise ChatFailure(Reason.GUARD_ERROR, "the server lists no model; add ?model=NAME to the guard's URI")
+    root = str(entry.get("root") or "")
+    for name in (model, root):
+        if why := refusal(pack, name):
+            raise ChatFailure(Reason.GUARD_ERROR, why)
     limits = (entry.get("max_model_len"), (entry.get("meta") or {}).get("n_ctx"))
     context = next((n for n in limits if isinstance(n, int)), None)
     safe, unsafe = [await tokens(api, kind, model, word) for word in pack.verdict_words]
-    served = Served(kind, model, context, WordIds.of(safe or [], unsafe or []))
+    served = Served(kind, model, context, WordIds.of(safe or [], unsafe or []), root=root)
     served = served._replace(scores=await _scores(api, served))
     if pack.prefill is not None:
         await _prefills(api, served, pack.prefill)

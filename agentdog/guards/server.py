@@ -12,24 +12,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from agentdog.base.ids import digest
-from agentdog.guards import packs
 from agentdog.guards.chat_api import ChatFailure
+from agentdog.guards.choosing import pack_for, served_name
 from agentdog.guards.deciding import Rule
-from agentdog.guards.modelled import Answered, ModelGuard, Work, asked_beside
-from agentdog.guards.options import KEY_VARIABLE, SCHEME, ServerOptions, parse
+from agentdog.guards.mends import mend_of
+from agentdog.guards.modelled import Answered, ModelGuard, Work, asked_beside, of_options
+from agentdog.guards.options import KEY_VARIABLE, SCHEME, ServerOptions, key_of, parse, sendable
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.replicas import Replica, Replicas
 from agentdog.guards.served import Served
-from agentdog.guards.verdict import Reason
 
 __all__ = ["KEY_VARIABLE", "ServerGuard", "ServerOptions"]
-
-_MENDS = {
-    Reason.GUARD_UNREACHABLE: "start the server, or correct the address in the guard's URI",
-    Reason.GUARD_REFUSED: f"set {KEY_VARIABLE} to a key that the server accepts",
-    Reason.TIMED_OUT: "the server is busy or stuck; look at its log, or raise timeout in the guard's URI",
-}
 
 
 class ServerGuard(ModelGuard):
@@ -45,12 +41,12 @@ class ServerGuard(ModelGuard):
         diagnoses: bool = False,
     ) -> None:
         self.options = options
-        choice = packs.find if options.pack else packs.choose
-        pack = choice(options.pack or options.model or "", packs_folder, labels_only=diagnoses)
+        pack = pack_for(options, options.model or "", packs_folder, labels_only=diagnoses)
         self.replicas = Replicas([Replica(url, options, pack, key) for url in urls], options)
         # The same words to the same model are answered alike wherever it runs; an unnamed one is known by its place.
         place = options.model or f"at {','.join(urls)}"
         query = f"?model={options.model}&pack={pack.name}" if options.model else f"?pack={pack.name}"
+        query += of_options(options)
         rule = Rule(options.threshold, options.margin)
         info = GuardInfo(
             name=options.model or urlsplit(urls[0]).netloc,
@@ -58,6 +54,7 @@ class ServerGuard(ModelGuard):
             fingerprint=digest("server", pack.fingerprint, place, repr(rule), *asked_beside(options), size=8),
             pack=pack.name,
             wording=pack.wording,
+            layout=pack.render.described,
             note=pack.note,
             served=True,
             labels_only=pack.family == "labels_only",
@@ -74,12 +71,14 @@ class ServerGuard(ModelGuard):
         packs_folder: Path | None = None,
         diagnoses: bool = False,
     ) -> ServerGuard:
-        """Builds a guard from ``server:http://host:8000/v1?model=…&pack=…``; asks nothing yet.
+        """Builds a guard from ``server:http://host:8000/v1?model=…&pack=…``.
+
+        Asks for nothing, but for the model's name where the URI says neither that nor the pack.
 
         Args:
             uri: one address, or several between commas; options are those of `ServerOptions`.
             key: API key; without it, that of the environment.
-            environ: where to look for the key.
+            environ: where to look for the key, or for the name of a file that holds it.
             packs_folder: the user's packs and official wording.
             diagnoses: it stands behind a guard that gives the verdict, so its pack may be one of labels only.
 
@@ -87,7 +86,10 @@ class ServerGuard(ModelGuard):
             GuardUnavailable: naming what is wrong with the URI, the options or the pairing of model and pack.
         """
         urls, options = parse(uri)
-        return cls(urls, options, key=key or environ.get(KEY_VARIABLE), packs_folder=packs_folder, diagnoses=diagnoses)
+        key = sendable(key) if key else key_of(environ)
+        if not options.model and not options.pack:
+            options = msgspec.structs.replace(options, model=served_name(urls, key, options.ca))
+        return cls(urls, options, key=key, packs_folder=packs_folder, diagnoses=diagnoses)
 
     async def _run(self, key: str, work: Work[Answered]) -> Answered:
         async def at(member: Replica) -> Answered:
@@ -111,13 +113,8 @@ class ServerGuard(ModelGuard):
         try:
             served = await member.served(fresh=True)
         except ChatFailure as failure:
-            return Health(ok=False, detail=f"{failure.reason}: {failure.detail}", mend=_MENDS.get(failure.reason))
+            return Health(ok=False, detail=f"{failure.reason}: {failure.detail}", mend=mend_of(failure))
         detail = f"{served.model} with pack {self.pack.name} ({self.pack.wording} wording) on {served.kind}"
-        if not self.options.pack and not self.options.model:
-            fitting = packs.choose(served.model)
-            if fitting.name != self.pack.name:
-                mend = f"add ?model={served.model} to the guard's URI"
-                return Health(ok=False, detail=f"{served.model} has its own pack, {fitting.name}", mend=mend)
         return Health(ok=True, detail=detail + (f", context {served.context} tokens" if served.context else ""))
 
     async def close(self) -> None:

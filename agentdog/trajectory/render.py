@@ -42,6 +42,7 @@ class RenderProfile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         name: for people.
         tools: ``profile`` puts them behind the system prompt; ``none`` hides them, and with them every attack that
             sits in a tool's description.
+        profile: ``none`` hides the agents' system prompts, as where a benchmark's rows have none.
         answer: ``complete`` prints an agent's closing text as an action, as ATBench does; ``content`` as text.
         reasoning: show hidden reasoning, where the telemetry carries it, as thought.
         agents: name the acting agent on each step.
@@ -50,6 +51,7 @@ class RenderProfile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
 
     name: str
     tools: Literal["profile", "none"] = "profile"
+    profile: Literal["shown", "none"] = "shown"
     answer: Literal["complete", "content"] = "complete"
     reasoning: bool = True
     agents: bool = False
@@ -59,6 +61,12 @@ class RenderProfile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     def fingerprint(self) -> str:
         """Changes whenever the same trajectory might be rendered otherwise."""
         return digest("render", str(VERSION), canonical_json(msgspec.to_builtins(self)), size=6)
+
+    @property
+    def described(self) -> str:
+        """What a report says of it: the layout, what it shows, and its fingerprint."""
+        tools = "tools shown" if self.tools == "profile" else "tools hidden"
+        return f"{self.name}, profile {'shown' if self.profile == 'shown' else 'hidden'}, {tools}, {self.fingerprint}"
 
 
 AGENTDOG = RenderProfile(name="agentdog")
@@ -100,7 +108,8 @@ def render_step(step: Step, profile: RenderProfile) -> str:
 
 
 def _agent(name: str, agent: Agent, profile: RenderProfile) -> str:
-    lines = [escape(agent.system.strip(), profile.markers)] if agent.system and agent.system.strip() else []
+    told = (agent.system or "").strip() if profile.profile == "shown" else ""
+    lines = [escape(told, profile.markers)] if told else []
     if agent.tools and profile.tools == "profile":
         listed = json.dumps([_tool(tool) for tool in agent.tools], ensure_ascii=False)
         lines.append(f"Available tools: {escape(listed, profile.markers)}")

@@ -9,6 +9,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from agentdog.guards import factory
 from atbench.data import Ambiguous, Taking, load
 from atbench.job import Job, default_packs, evaluate
 from atbench.ledger import Prices
@@ -22,6 +23,7 @@ FINE, NOTHING_EVALUATED = 0, 3  # exit codes, as `agentdog` has them; 2 is for u
 @click.command()
 @click.argument("dataset")
 @click.option("--guard", "uri", default="embedded", show_default=True, help="Guard, as `agentdog judge` takes it.")
+@click.option("--pack", help="Prompt and parser: a pack's name, or a YAML file of yours.")
 @click.option("--diagnose-guard", "labeller", help="Guard for the labels; end-to-end and diagnosis-only.")
 @click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.TRAJECTORY.value, show_default=True)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask every row so often.")
@@ -57,6 +59,7 @@ FINE, NOTHING_EVALUATED = 0, 3  # exit codes, as `agentdog` has them; 2 is for u
 def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     dataset: str,
     uri: str,
+    pack: str | None,
     labeller: str | None,
     mode: str,
     repeats: int,
@@ -79,7 +82,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     middle goes on where it was: what is kept is not asked again.
     """
     job = Job(
-        guard=uri,
+        guard=factory.with_pack(uri, pack),
         labeller=labeller,
         mode=Mode(mode),
         repeats=repeats,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from agentdog.base.errors import UsageError
 from agentdog.cli import cli
-from agentdog.guards import packs
+from agentdog.guards import Reason, factory, packs
+from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.checkpoints import checkpoints
+from agentdog.guards.mends import mend_of
 from tests.support.scripted_guard import closed_port, completion, scripted_guard
 
 SAFE = completion("safe", {"safe": -0.1, "unsafe": -2.4}, cached=64)
@@ -31,6 +35,7 @@ def test_a_server_that_can_do_everything() -> None:
         "reachable",
         "model",
         "pack",
+        "layout",
         "context",
         "log-probabilities",
         "structured outputs",
@@ -74,12 +79,62 @@ def test_every_stage_of_a_cascade_is_checked() -> None:
     assert {"stage 1: embedded", "stage 2: reachable", "stage 2: speed"} <= set(found)
 
 
-def test_a_model_with_a_pack_of_its_own_and_a_cache_that_tells_nothing() -> None:
+def test_a_model_that_nobody_named_gets_its_own_pack_and_a_cache_that_tells_nothing() -> None:
     plain = completion("safe", {"safe": -0.1, "unsafe": -2.4})
     with scripted_guard(lambda p, b: (200, plain), model="AgentDoG-Qwen3-4B", owner="vllm") as server:
         _, found = check(f"server:{server.url}")
-    assert "?pack=agentdog-1.0-binary" in found["model"]["mend"]
+    assert found["pack"]["detail"] == "agentdog-1.0-binary, own wording"
+    assert found["model"] | {"mend": None} == {
+        "name": "model",
+        "status": "ok",
+        "detail": "AgentDoG-Qwen3-4B",
+        "mend": None,
+    }
     assert "enable-prompt-tokens-details" in found["prefix cache"]["mend"]
+
+
+def test_what_is_hidden_is_told() -> None:
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm") as server:
+        code, found = check(f"server:{server.url}?model=guard&tools=none&profile=none")
+    assert (code, found["layout"]["status"]) == (1, "warn")
+    assert "profile hidden, tools hidden" in found["layout"]["detail"]
+    assert "tools=none" in found["layout"]["mend"]
+
+
+def test_a_model_behind_an_alias_is_known_by_what_it_was_loaded_from() -> None:
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm", root="AI45Research/AgentDoG-Qwen3-4B") as server:
+        _, found = check(f"server:{server.url}?model=guard")
+        code, refused = check(f"server:{server.url}?model=guard&pack=agentdog-1.5-unified")
+    assert "?pack=agentdog-1.0-binary" in found["model"]["mend"]
+    assert (code, refused["answers"]["status"]) == (1, "fail")
+    assert "does not work with pack agentdog-1.5-unified" in refused["answers"]["detail"]
+
+
+def test_every_failure_has_its_mend() -> None:
+    for reason in (Reason.GUARD_UNREACHABLE, Reason.GUARD_REFUSED, Reason.TIMED_OUT, Reason.UNPARSABLE):
+        assert mend_of(ChatFailure(reason, "x"))
+    told = "https://h/v1 does not answer ([SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate)"
+    assert "ca=FILE" in (mend_of(ChatFailure(Reason.GUARD_UNREACHABLE, told)) or "")
+
+
+def test_a_server_of_another_kind_answers_nothing_of_use() -> None:
+    with scripted_guard(lambda p, b: (200, "<html>hello</html>")) as server:
+        code, found = check(f"server:{server.url}/nowhere?model=guard&pack=generic")
+    assert (code, found["reachable"]["status"], found["answers"]["status"]) == (1, "ok", "fail")
+    assert found["answers"]["mend"]
+
+
+def test_a_pack_is_named_on_the_command_line(tmp_path: Path) -> None:
+    mine = tmp_path / "mine & yours.yaml"
+    mine.write_text("name: mine\nextends: generic\n")
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm") as server:
+        uri = f"server:{server.url}?model=guard&pack=agentdog-1.0-binary"
+        run = CliRunner().invoke(cli, ["guards", "check", uri, "--pack", str(mine), "--json"], catch_exceptions=False)
+    assert json.loads(run.stdout)["guard"]["pack"] == "mine"
+    assert json.loads(run.stdout)["guard"]["wording"] == "mine & yours.yaml"
+    for refused in ("embedded", "cascade:embedded>embedded"):
+        with pytest.raises(UsageError, match="--pack"):
+            factory.with_pack(refused, "generic")
 
 
 def test_nobody_there_is_one_line() -> None:

@@ -66,6 +66,7 @@ def scripted_guard(
     hang: threading.Event | None = None,
     knows: Sequence[str] | None = None,
     context: int = 8192,
+    root: str | None = None,
 ) -> Iterator[Recorder]:
     """Serves ``/v1/models``, ``/tokenize`` and what `chat` answers; with `hang`, chats wait until the event is set.
 
@@ -99,7 +100,8 @@ def scripted_guard(
 
         def _answer(self, body: dict[str, Any]) -> Reply:
             if self.path == "/v1/models":
-                return 200, {"data": [{"id": model, "owned_by": owner, "max_model_len": context}]}
+                entry = {"id": model, "owned_by": owner, "max_model_len": context, "root": root or model}
+                return 200, {"data": [entry]}
             if self.path == "/tokenize":
                 return 200, _tokenized(body)
             if _is_probe(body):

@@ -14,12 +14,13 @@ from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards import packs
 from agentdog.guards.chat_api import ChatFailure
+from agentdog.guards.choosing import pack_for
 from agentdog.guards.deciding import Rule
 from agentdog.guards.engines.engine import EngineApi
 from agentdog.guards.engines.folder import ModelFolder, read
 from agentdog.guards.engines.local import LocalEngine, demand_packages
 from agentdog.guards.engines.vllm_engine import VllmEngine, interpreter
-from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work, asked_beside
+from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work, asked_beside, of_options
 from agentdog.guards.packs import Pack
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.served import Served, describe
@@ -134,11 +135,12 @@ class EngineGuard(ModelGuard):
         told = (pack.fingerprint, folder.fingerprint, options.dtype, rule, *asked_beside(options))
         info = GuardInfo(
             name=folder.name,
-            uri=f"{scheme}:{folder.path}?pack={pack.name}",
+            uri=f"{scheme}:{folder.path}?pack={pack.name}{of_options(options)}",
             fingerprint=digest(scheme, *told, size=8),
             pack=pack.name,
             labels_only=pack.family == "labels_only",
             wording=pack.wording,
+            layout=pack.render.described,
             note=pack.note,
         )
         super().__init__(pack, options, info)
@@ -206,8 +208,7 @@ def _found(
     place: str, options: EngineOptions, packs_folder: Path | None, diagnoses: bool
 ) -> tuple[ModelFolder, Pack, int]:
     folder = read(place, options.model)
-    choice = packs.find if options.pack else packs.choose
-    pack = choice(options.pack or folder.name, packs_folder, labels_only=diagnoses)
+    pack = pack_for(options, folder.name, packs_folder, labels_only=diagnoses)
     limits = (options.context or pack.context or _CONTEXT, folder.positions)
     return folder, pack, min(n for n in limits if n is not None)
 

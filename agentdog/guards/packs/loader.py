@@ -85,6 +85,12 @@ def fits(pack: Pack, model: str) -> bool:
     return any(re.search(pattern, model, re.IGNORECASE) for pattern in pack.models)
 
 
+def fitting_pack(*names: str) -> str | None:
+    """Returns the name of the pack that was made for a model known by any of these names; ``None`` where none was."""
+    found = [pack.name for name in names for pack in shipped().values() if fits(pack, name)]
+    return found[0] if found else None
+
+
 def _usable(pack: Pack, asked: str, labels_only: bool) -> Pack:
     if pack.family == "labels_only" and not labels_only:
         why = "it names labels of what is known to be unsafe and gives no verdict"
