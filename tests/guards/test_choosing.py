@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentdog.base.errors import GuardUnavailable
-from agentdog.guards import GuardInfo, Reason, packs
+from agentdog.guards import GuardInfo, Reason, Verdict, packs
 from agentdog.guards.options import KEY_VARIABLE, parse
 from agentdog.guards.packs.pairing import pairings
 from agentdog.guards.server import ServerGuard
@@ -18,12 +18,21 @@ from tests.support.scripted_guard import completion, scripted_guard
 SAFE_WINS = {"safe": -0.1, "unsafe": -2.4, "The": -5.0}
 
 
+def judged(guard: ServerGuard) -> Verdict:
+    async def run() -> Verdict:
+        try:
+            return await guard.judge(["header", "step"])
+        finally:
+            await guard.close()
+
+    return asyncio.run(run())
+
+
 def test_a_server_that_came_late_is_not_asked_in_the_generic_way_if_its_model_has_its_own() -> None:
     """The name decides on the pack, and it was not there to be asked for when the guard was made."""
     with scripted_guard(lambda p, b: (200, completion("safe", SAFE_WINS)), model="AgentDoG-Qwen3-4B") as server:
         urls, options = parse(f"server:{server.url}")
-        guard = ServerGuard(urls, options)
-        verdict = asyncio.run(guard.judge(["header", "step"]))
+        verdict = judged(ServerGuard(urls, options))
     assert verdict.reason is Reason.GUARD_ERROR
     assert "?model=AgentDoG-Qwen3-4B" in (verdict.detail or "")
     assert not server.chats()
@@ -95,7 +104,7 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
     file.write_text("secret-1\n")
     with scripted_guard(lambda p, b: (200, completion("safe", SAFE_WINS))) as server:
         guard = ServerGuard.from_uri(f"server:{server.url}", environ={f"{KEY_VARIABLE}_FILE": str(file)})
-        asyncio.run(guard.judge(["header", "step"]))
+        judged(guard)
     assert {headers["Authorization"] for _, _, headers in server.requests} == {"Bearer secret-1"}
     for environ in ({f"{KEY_VARIABLE}_FILE": str(tmp_path / "none")}, {KEY_VARIABLE: "schlüssel"}):
         with pytest.raises(GuardUnavailable, match=KEY_VARIABLE):
