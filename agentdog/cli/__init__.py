@@ -40,7 +40,7 @@ COMMANDS = {
     "outbound": "See who else was told, test whether it arrives.",
     "learn": "Learn a guard for one project from its reviewed runs.",
     "guards": "List guards, check what one can do.",
-    "packs": "List prompts, use the official wording.",
+    "packs": "List prompts, use the official wording, measure short forms.",
     "tokens": "Make, list and revoke bearer tokens.",
     "forget": "Delete a run, a session, or all that is kept of a person.",
     "rejections": "List spans and records that were refused, and why.",

@@ -13,6 +13,7 @@ import msgspec
 
 from agentdog.base.checks import CheckResult, Status
 from agentdog.guards import packs
+from agentdog.guards.agreement import UNMEASURED
 from agentdog.guards.api import Api
 from agentdog.guards.cascade import Cascade
 from agentdog.guards.chat_api import Answer, ChatFailure
@@ -70,6 +71,8 @@ async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[S
     yield _model(guard, served)
     yield CheckResult(name="pack", status="ok", detail=f"{guard.pack.name}, {guard.pack.wording} wording")
     yield _layout(guard)
+    if guard.agreement is not None:
+        yield _agreement(guard)
     yield _context(guard, served)
     yield _scores(served)
     if guard.pack.labels is not None:
@@ -97,6 +100,15 @@ def _layout(guard: ModelGuard) -> CheckResult:
         detail = f"{render.described}: an attack in a tool's description cannot be seen"
         return CheckResult(name="layout", status="warn", detail=detail, mend=mend)
     return CheckResult(name="layout", status="ok", detail=render.described)
+
+
+def _agreement(guard: ModelGuard) -> CheckResult:
+    """Says how often the short form in use answers as the full form does."""
+    detail = f"agreement with {guard.pack.short_of}: {guard.agreement}"
+    if guard.agreement is not None and not guard.agreement.startswith(UNMEASURED):
+        return CheckResult(name="short form", status="ok", detail=detail)
+    mend = "`agentdog packs agreement URI FILE` measures it on trajectories of yours; or use the full form"
+    return CheckResult(name="short form", status="warn", detail=detail, mend=mend)
 
 
 def _context(guard: ModelGuard, served: Served) -> CheckResult:

@@ -47,6 +47,7 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         warm_up: seconds that starting, or finding out what a server can do, may take.
         threshold: P(unsafe) from which a prefix is unsafe.
         margin: log-odds below the threshold within which a prefix is taken as unsafe too.
+        concurrency: prefixes judged at once.
         axes: ask for the probability of every label too; about twenty one-token requests for what is unsafe. Where
             exact log-probabilities can be had.
     """
@@ -60,6 +61,7 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     threshold: float = 0.5
     margin: float = 0.1
     axes: bool = False
+    concurrency: int = 1
 
     def __post_init__(self) -> None:
         """Holds the ranges; raises `GuardUnavailable` naming the option."""
@@ -97,8 +99,9 @@ def asked_beside(options: JudgeOptions) -> tuple[str, ...]:
 class ModelGuard:
     """Judges by asking a model; who that is, and how it is reached, is its subclasses' affair."""
 
-    def __init__(self, pack: Pack, options: JudgeOptions, info: GuardInfo) -> None:
+    def __init__(self, pack: Pack, options: JudgeOptions, info: GuardInfo, agreement: str | None = None) -> None:
         self.pack = pack
+        self.agreement = agreement
         self._asked_for = options
         self._rule = Rule(options.threshold, options.margin)
         self._info = info
@@ -107,6 +110,11 @@ class ModelGuard:
     def info(self) -> GuardInfo:
         """Who it is."""
         return self._info
+
+    @property
+    def at_once(self) -> int:
+        """How many prefixes it bears to be asked at once."""
+        return self._asked_for.concurrency
 
     def open(self, header: Header) -> ModelSession:
         """Starts a session; the header's text is fixed from here on."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agentdog.base.ids import digest
+from agentdog.guards.agreement import known, noted
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.choosing import pack_for, served_name
 from agentdog.guards.deciding import Rule
@@ -48,6 +49,7 @@ class ServerGuard(ModelGuard):
         query = f"?model={options.model}&pack={pack.name}" if options.model else f"?pack={pack.name}"
         query += of_options(options)
         rule = Rule(options.threshold, options.margin)
+        agreement = known(pack, options.model or "", packs_folder)
         info = GuardInfo(
             name=options.model or urlsplit(urls[0]).netloc,
             uri=f"{SCHEME}{','.join(urls)}{query}",
@@ -55,11 +57,11 @@ class ServerGuard(ModelGuard):
             pack=pack.name,
             wording=pack.wording,
             layout=pack.render.described,
-            note=pack.note,
+            note=noted(pack, agreement),
             served=True,
             labels_only=pack.family == "labels_only",
         )
-        super().__init__(pack, options, info)
+        super().__init__(pack, options, info, agreement)
 
     @classmethod
     def from_uri(

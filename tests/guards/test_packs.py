@@ -68,7 +68,7 @@ def test_a_short_form_asks_the_same_and_begins_the_answer() -> None:
         full, short = packs.find(name), packs.find(f"{name}-short")
         assert short.ask("RUN") == full.ask("RUN")
         assert (short.prefill or "").endswith(full.verdict_after or "-")
-        assert "unmeasured" in (short.note or "")
+        assert short.short_of == name
 
 
 def test_a_pack_may_extend_another(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards import packs
+from agentdog.guards.agreement import known, noted
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.choosing import pack_for
 from agentdog.guards.deciding import Rule
@@ -37,14 +38,12 @@ class EngineOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         context: tokens, prompt and answer together; without it the pack's, or the model's if that is less.
         dtype: precision, as torch names it; ``auto`` as the weights are stored.
-        concurrency: prefixes judged at once.
     """
 
     timeout: float = 300.0
     warm_up: float = 900.0
     context: int | None = None
     dtype: str = "auto"
-    concurrency: int = 1
 
     def __post_init__(self) -> None:
         """Holds the ranges; raises `GuardUnavailable` naming the option."""
@@ -122,7 +121,13 @@ class EngineGuard(ModelGuard):
     """Judges by a model that runs here."""
 
     def __init__(
-        self, scheme: str, folder: ModelFolder, pack: Pack, options: EngineOptions, engine: LocalEngine | VllmEngine
+        self,
+        scheme: str,
+        folder: ModelFolder,
+        pack: Pack,
+        options: EngineOptions,
+        engine: LocalEngine | VllmEngine,
+        agreement: str | None = None,
     ) -> None:
         self.options = options
         self.engine = engine
@@ -141,9 +146,9 @@ class EngineGuard(ModelGuard):
             labels_only=pack.family == "labels_only",
             wording=pack.wording,
             layout=pack.render.described,
-            note=pack.note,
+            note=noted(pack, agreement),
         )
-        super().__init__(pack, options, info)
+        super().__init__(pack, options, info, agreement)
 
     async def served(self) -> Served:
         """Starts the model and finds out what it can do, once; raises `ChatFailure`. A failure is not kept."""
@@ -197,11 +202,13 @@ def from_uri(uri: str, *, packs_folder: Path | None = None, diagnoses: bool = Fa
         demand_packages()
         folder, pack, context = _found(place, local, packs_folder, diagnoses)
         how = {"dtype": local.dtype, "device": local.device, "threads": local.threads, "places": local.places}
-        return EngineGuard(scheme, folder, pack, local, LocalEngine(folder, context, **how))
+        engine = LocalEngine(folder, context, **how)
+        return EngineGuard(scheme, folder, pack, local, engine, known(pack, folder.name, packs_folder))
     options = _options(query, VllmOptions)
     python = interpreter(options.python)
     folder, pack, context = _found(place, options, packs_folder, diagnoses)
-    return EngineGuard(scheme, folder, pack, options, VllmEngine(folder, python, options.arguments(context)))
+    vllm = VllmEngine(folder, python, options.arguments(context))
+    return EngineGuard(scheme, folder, pack, options, vllm, known(pack, folder.name, packs_folder))
 
 
 def _found(

@@ -52,6 +52,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid
         verdict_after: for ``thinks_first``, the words after which the verdict stands.
         words: what the model writes → what it means; the first of each meaning is weighed against the other.
         prefill: the beginning of the answer, given to the model, so that its first token is the verdict.
+        short_of: the pack whose answer this one begins up to the verdict.
         template: options of the model's own chat template.
         max_tokens: room for the verdict.
         context: tokens the model was made for.
@@ -69,6 +70,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid
     verdict_after: str | None = None
     words: dict[str, Literal["safe", "unsafe"]] = msgspec.field(default_factory=lambda: dict(_WORDS))
     prefill: str | None = None
+    short_of: str | None = None
     template: dict[str, Any] = {}
     max_tokens: int = 1
     labels: Labelling | None = None
