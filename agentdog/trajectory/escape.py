@@ -18,9 +18,14 @@ from functools import cache
 import msgspec
 
 #: After any of these a model sees a new line; Python's ``^`` knows the first only.
-_LINE_START = r"(?:^|(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]))"
-#: What may stand before a marker without hiding it: blanks, invisible characters, emphasis and quotation marks.
-_LEAD = r"(?:[^\S\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|[\u200b-\u200f\u2060\ufeff>*_#`~\"'-])*+"
+_ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_LINE_START = rf"(?:^|(?<=[{_ENDS}]))"
+#: Characters that show nothing (Unicode's default ignorable ones): marks of direction, joiners, fillers.
+_INVISIBLE = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+#: What may stand before a marker without hiding it: blanks, invisible characters, emphasis, quotation, bullets.
+_LEAD = rf"(?:[^\S{_ENDS}]|[{_INVISIBLE}>*_#`~\"'|+•·‣▪●–—-])*+"  # noqa: RUF001
 
 
 class Marker(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -43,10 +48,11 @@ _NAME = r"[\w /\-\x86-\u2027\u202a-\u3010\u3012-\uff3c\uff3e-\U0010ffff]"
 #: The layout's own markers, in any spelling a reader would take for them.
 LAYOUT = (
     Marker(first=r"[\[［【]", rest=rf"[^\W\d_]{_NAME}*[\]］】][*_ ]*[:：]", line=True),  # noqa: RUF001 - lookalikes
-    Marker(first="=", rest=r"==[^=\n]+==", line=True),
-    Marker(first="<", rest=r"/?\s*(?:begin|end)\b[^<>\n]*>"),
+    Marker(first="[=＝]", rest=r"[=＝][=＝][^=＝\n]+[=＝][=＝]", line=True),  # noqa: RUF001
+    Marker(first="[<＜]", rest=r"/?\s*(?:begin|end)\b[^<>＜＞\n]*[>＞]"),  # noqa: RUF001
     Marker(
-        first="<", rest=r"/?\s*(?:available tools|analysis|judge?ment|output|think|thinking|system|user|assistant)\s*>"
+        first="[<＜]",  # noqa: RUF001
+        rest=r"/?\s*(?:available tools|analysis|judge?ment|output|think|thinking|system|user|assistant)\s*[>＞]",  # noqa: RUF001
     ),
 )
 #: Special tokens of the chat templates in use: ChatML and Llama 3 (``<|…|>``), DeepSeek, Llama 2, Mistral, Gemma, Qwen.
@@ -61,7 +67,10 @@ TOKENS = (
 )
 #: Lines that a parser or a model could take for the verdict.
 VERDICTS = (
-    *(Marker(first=word[0], rest=word[1:] + r"[\s.!*_`\"']*(?=[\n\r]|\Z)", line=True) for word in ("safe", "unsafe")),
+    *(
+        Marker(first=word[0], rest=word[1:] + rf"[^\w{_ENDS}]*(?=[{_ENDS}]|\Z)", line=True)
+        for word in ("safe", "unsafe")
+    ),
     *(
         Marker(first=heading[0], rest=heading[1:] + r"[*_ ]*[:：]", line=True)  # noqa: RUF001
         for heading in (

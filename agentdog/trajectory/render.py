@@ -32,7 +32,7 @@ from agentdog.trajectory.escape import DEFAULT, Marker, escape
 from agentdog.trajectory.model import Agent, Header, Step, Tool, ToolCall, Trajectory
 
 #: Raised whenever the same trajectory and profile would give another text.
-VERSION = 2
+VERSION = 3
 
 
 class RenderProfile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
