@@ -9,11 +9,15 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 import msgspec
 
 from agentdog.base.errors import GuardUnavailable
+from agentdog.base.ids import digest
+from agentdog.guards.asker import current
 from agentdog.guards.chat_api import trust
 from agentdog.guards.modelled import JudgeOptions
 
 KEY_VARIABLE = "AGENTDOG_GUARD_API_KEY"
 SCHEME = "server:"
+PER_PROJECT = "project"
+URGENT = -1  # vLLM's priority of a request that an agent waits for; others have 0
 
 
 class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,8 +28,9 @@ class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
         retries: further tries of a request that no server worked on.
         failures: failures in a row after which a server is left alone.
         rest: seconds that it is left alone.
-        priority: vLLM's, lower is sooner; below 0 for inline checks. Needs ``--scheduling-policy priority``.
-        cache_salt: keeps a project's prefixes apart in vLLM's cache.
+        priority: vLLM's, lower is sooner; without it inline checks go before all else. Takes
+            ``--scheduling-policy priority`` to have an effect.
+        cache_salt: keeps prefixes apart in vLLM's cache; ``project`` keeps those of every project apart.
         ca: file of certificates to trust, PEM.
     """
 
@@ -47,9 +52,14 @@ class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
         self.positive("rest")
         self.least(concurrency=1, failures=1, retries=0)
 
-    def extra(self) -> dict[str, object]:
-        """The fields that go with every request to vLLM."""
-        given = {"priority": self.priority, "cache_salt": self.cache_salt}
+    def extra(self, *, priorities: bool) -> dict[str, object]:
+        """The fields that go with a request to vLLM, for whoever asks now; `priorities` where it takes them."""
+        asker, salt, priority = current(), self.cache_salt, self.priority
+        if salt == PER_PROJECT:
+            salt = digest("cache salt", asker.project or "", size=16)
+        if priority is None and asker.urgent:
+            priority = URGENT
+        given = {"priority": priority if priorities else None, "cache_salt": salt}
         return {name: value for name, value in given.items() if value is not None}
 
 

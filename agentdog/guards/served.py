@@ -31,6 +31,7 @@ _LIKE_VLLM = ("vllm", "engine")
 PROBE = "A test of the connection. Answer with one word, safe or unsafe."
 _WORD = "wired-7Q"  # what no model answers to that by itself
 TOP = 20  # the most that vLLM (its default) and OpenAI list per position
+_SOONER = -1  # a priority before those who name none
 _FORCE = 100.0  # logit bias that both OpenAI's API and llama.cpp document as forcing a token
 
 
@@ -45,6 +46,7 @@ class Served(NamedTuple):
         scores: how their log-probabilities are had; verified.
         structure: how an answer is held to a form; verified, ``none`` when the server ignores every way.
         root: what the model was loaded from, where the server tells: an alias may hide which one it is.
+        priorities: it takes a request's priority; whether it heeds it only its own settings say.
         frame: tokens of everything but the trajectory, answer included; ``None`` where the server counts no messages.
     """
 
@@ -56,6 +58,7 @@ class Served(NamedTuple):
     structure: Structure = "none"
     frame: int | None = None
     root: str = ""
+    priorities: bool = False
 
 
 async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
@@ -76,6 +79,7 @@ async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
     safe, unsafe = [await tokens(api, kind, model, word) for word in pack.verdict_words]
     served = Served(kind, model, context, WordIds.of(safe or [], unsafe or []), root=root)
     served = served._replace(scores=await _scores(api, served))
+    served = served._replace(priorities=kind == "vllm" and await _takes_priorities(api, served))
     if pack.prefill is not None:
         await _prefills(api, served, pack.prefill)
     if pack.labels is not None:
@@ -123,6 +127,17 @@ async def forced(
     if answer.positions and answer.positions[0].written.id == token_id:
         return answer.positions[0].written.logprob
     return None
+
+
+async def _takes_priorities(api: Api, served: Served) -> bool:
+    """Some versions of vLLM refuse a priority where they are not told to heed it."""
+    try:
+        await _ask(api, served, max_tokens=1, priority=_SOONER)
+    except ChatFailure as failure:
+        if failure.reason is not Reason.GUARD_ERROR:
+            raise
+        return False
+    return True
 
 
 async def _structure(api: Api, served: Served) -> Structure:

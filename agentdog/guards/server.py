@@ -100,7 +100,7 @@ class ServerGuard(ModelGuard):
         return await self.replicas.run(key, at)
 
     def _extra(self, served: Served) -> Mapping[str, Any]:
-        return self.options.extra() if served.kind == "vllm" else {}
+        return self.options.extra(priorities=served.priorities) if served.kind == "vllm" else {}
 
     async def health(self) -> Health:
         """Asks every server what it serves and can do, and whether that fits."""

@@ -18,6 +18,7 @@ from agentdog.base.ids import digest
 from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
 from agentdog.diagnosis.calibration import shipped
 from agentdog.guards import Guard, Outcome, Reason, Verdict
+from agentdog.guards.asker import asking
 from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
 from agentdog.service.purse import StoreLeases, StorePurse
@@ -171,7 +172,8 @@ class Judging:
         )
         keeper = asyncio.create_task(leases.keep())
         try:
-            done = await look(trajectory, self._guard, terms)
+            with asking(project):
+                done = await look(trajectory, self._guard, terms)
             await progress.save(done.diagnosis, complete=not done.left)
             return done
         except _MovedOn:

@@ -9,6 +9,7 @@ import pytest
 
 from agentdog.base.errors import GuardUnavailable
 from agentdog.guards import Reason, Verdict
+from agentdog.guards.asker import asking
 from agentdog.guards.server import ServerGuard
 from tests.support.scripted_guard import Recorder, Reply, closed_port, completion, scripted_guard
 
@@ -90,6 +91,36 @@ def test_priority_and_salt_go_to_vllm_only() -> None:
         with scripted_guard(chat, owner=owner) as server:
             verdicts(f"server:{server.url}?priority=-1&cache_salt=mine&pack=agentdog-1.0-binary", runs=1)
         assert (seen[0].get("priority"), seen[0].get("cache_salt")) == expected
+
+
+def test_inline_checks_go_first_and_each_project_has_a_salt_of_its_own() -> None:
+    async def ask(url: str) -> None:
+        guard = ServerGuard.from_uri(f"server:{url}?model=guard&cache_salt=project", environ={})
+        for project, urgent in (("a", False), ("b", True), ("a", True)):
+            with asking(project, urgent=urgent):
+                await guard.judge(["run", "first"])
+        await guard.judge(["run", "first"])
+        await guard.close()
+
+    def chat(path: str, body: dict[str, Any]) -> Reply:
+        return 200, completion("safe", {"token_id:1": -0.1, "token_id:2": -2.4})
+
+    with scripted_guard(chat, owner="vllm") as server:
+        asyncio.run(ask(server.url))
+    assert [body.get("priority") for body in server.chats()] == [None, -1, -1, None]
+    salts = [body["cache_salt"] for body in server.chats()]
+    assert salts[0] == salts[2]
+    assert len(set(salts)) == 3
+
+
+def test_a_server_that_refuses_priorities_is_asked_without() -> None:
+    def chat(path: str, body: dict[str, Any]) -> Reply:
+        return 200, completion("safe", {"token_id:1": -0.1, "token_id:2": -2.4})
+
+    with scripted_guard(chat, owner="vllm", refuses=("priority",)) as server:
+        [verdict] = verdicts(f"server:{server.url}?priority=-1", runs=1)
+    assert verdict.reason is None
+    assert "priority" not in server.chats()[0]
 
 
 def test_labels_are_asked_for_without_a_form_where_the_server_ignores_every_form() -> None:

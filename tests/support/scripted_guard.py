@@ -67,10 +67,12 @@ def scripted_guard(
     knows: Sequence[str] | None = None,
     context: int = 8192,
     root: str | None = None,
+    refuses: Sequence[str] = (),
 ) -> Iterator[Recorder]:
     """Serves ``/v1/models``, ``/tokenize`` and what `chat` answers; with `hang`, chats wait until the event is set.
 
-    A token is a byte. `knows` are the fields that it honours when it is asked what it can do.
+    A token is a byte. `knows` are the fields that it honours when it is asked what it can do, `refuses` those that it
+    does not let pass.
     """
     recorder = Recorder()
     honoured = KNOWN.get(owner, _PLAIN) if knows is None else knows
@@ -104,6 +106,8 @@ def scripted_guard(
                 return 200, {"data": [entry]}
             if self.path == "/tokenize":
                 return 200, _tokenized(body)
+            if any(field in body for field in refuses):
+                return 400, {"error": {"message": f"none of {', '.join(refuses)} here"}}
             if _is_probe(body):
                 return _probed(body, honoured)
             if hang is not None:

@@ -18,6 +18,7 @@ import msgspec
 
 from agentdog.base.errors import StoreUnavailable, UsageError
 from agentdog.guards import Guard, Outcome, Reason, Verdict
+from agentdog.guards.asker import asking
 from agentdog.policy import Background, Decision, Policy, Rule, decide
 from agentdog.provenance import EffectCatalogue, load_catalogue
 from agentdog.service.auth import current
@@ -214,8 +215,9 @@ class Checker:
         return _by_rule(rule, None, 0) if rule is not None and first is rule else unknown
 
     async def _judge(self, trajectory: Trajectory) -> Verdict:
-        session = await self._aside(self._sessions.at_end, trajectory)
-        return await session.verdict()
+        with asking(trajectory.project, urgent=True):
+            session = await self._aside(self._sessions.at_end, trajectory)
+            return await session.verdict()
 
     async def _by_guard(self, known: _Known, verdict: Verdict) -> Answer:
         name, seen = self._guard.info.name, len(known.trajectory.steps) - 1
