@@ -36,7 +36,11 @@ def list_guards(as_json: bool) -> None:
         console.print(Text(entry.id, "bold" if entry.judges else ""))
         pack = entry.pack if entry.judges else f"{entry.pack} (names labels only, gives no verdict)"
         console.print(Text(f"  pack {pack}, context {entry.context}; {sizes}{cache}"))
+        template = f"{entry.template.format} template, thinks {entry.template.thinks}"
+        console.print(Text(f"  {template}; needs {entry.needs}"))
         console.print(Text(f"  {entry.serve}"), soft_wrap=True)
+        if entry.revision:
+            console.print(Text(f"  revision that third parties ran: {entry.revision}", "dim"))
         for doubt in entry.unsure:
             console.print(Text(f"  unsure: {doubt}", "dim"))
     for kind, written in factory.SCHEMES.items():

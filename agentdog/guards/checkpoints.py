@@ -21,12 +21,13 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
 
     Attributes:
         format: whose special tokens it writes.
-        thinks: the model may write a chain of thought before its answer.
+        thinks: whether it has the model write a chain of thought before its answer: never, only when an option of the
+            template tells it to, or unless one tells it not to.
         default_system: it writes a system prompt of its own where none is given.
     """
 
     format: Literal["chatml", "llama3"]
-    thinks: bool
+    thinks: Literal["never", "when told", "unless told"]
     default_system: bool = False
 
 
@@ -37,6 +38,8 @@ class Base(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid
     source: Literal["counted", "nominal"]
     template: Template
     kv_bytes: int | None = None
+    kv_source: Literal["counted", "reported"] = "counted"
+    needs: str
 
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +48,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, 
     id: str
     base: str
     pack: str
+    revision: str | None = None
     unsure: str | None = None
 
 
@@ -60,6 +64,8 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         weights_gib: form → GiB of the weights alone.
         cache_gib: GiB of the key-value cache of one full context at bf16; ``None`` where not known.
         serve: the command line for vLLM.
+        needs: what its authors say that a server must be.
+        revision: commit on the hub that third parties ran; ``--revision`` pins it.
         judges: it gives a verdict by itself.
     """
 
@@ -72,6 +78,8 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     weights_gib: dict[str, float]
     cache_gib: float | None
     serve: str
+    needs: str
+    revision: str | None = None
     unsure: tuple[str, ...]
 
 
@@ -91,6 +99,8 @@ def _served(entry: Checkpoint, base: Base) -> Served:
         unsure.append("memory from the size in its name")
     if base.kv_bytes is None:
         unsure.append("cache per token not known")
+    elif base.kv_source == "reported":
+        unsure.append("cache per token as third parties report it")
     return Served(
         id=entry.id,
         base=entry.base,
@@ -102,5 +112,7 @@ def _served(entry: Checkpoint, base: Base) -> Served:
         cache_gib=None if base.kv_bytes is None else round(base.kv_bytes * context / _GIB, 1),
         serve=f"vllm serve {entry.id} --max-model-len {context} --enable-prompt-tokens-details "
         "--scheduling-policy priority",
+        needs=base.needs,
+        revision=entry.revision,
         unsure=tuple(unsure),
     )

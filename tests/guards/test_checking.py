@@ -160,6 +160,12 @@ def test_memory_follows_from_the_figures() -> None:
     llama = by_id["AI45Research/AgentDoG-Llama3.1-8B"]
     assert llama.weights_gib == {"bf16": 15.0, "fp8": 7.5, "4-bit": 3.7}
     assert llama.cache_gib == 2.0
+    # Attention in 6 of 24 layers with 2 heads of 256: 2 * 6 * 2 * 256 * 2 bytes a token.
+    small = by_id["AI45Research/AgentDoG1.5-Qwen3.5-0.8b"]
+    assert (small.weights_gib, small.cache_gib) == ({"bf16": 1.5, "fp8": 0.7, "4-bit": 0.4}, 0.2)
+    assert any("third parties" in doubt for doubt in small.unsure)
+    assert all(entry.needs and entry.weights_gib.keys() == {"bf16", "fp8", "4-bit"} for entry in by_id.values())
+    assert by_id["AI45Research/AgentDoG-Qwen3-4B"].revision
     assert any("name" in doubt for doubt in by_id["AI45Research/AgentDoG1.5-Qwen3.5-2b"].unsure)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 import taxonomy
-from agentdog.guards import Guard, Verdict, factory
+from agentdog.guards import Guard, Reason, Verdict, factory
+from agentdog.guards.engines.guard import EngineGuard
+from agentdog.guards.engines.vllm_engine import VllmEngine
+from agentdog.trajectory import Step
 from tests.guards.runs import HEADER, run_of
 from tests.support import there
 from tests.support import vllm_server as vllm
@@ -61,8 +66,36 @@ def test_a_local_model_answers_as_the_served_one(wiring: Path, local: list[Verdi
         agree(asyncio.run(all_of(factory.build(f"server:{running.url}?{ASKED}&timeout=300"))), local)
 
 
+async def judged_then_killed(guard: EngineGuard) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdicts of all runs; and of all runs again, while the engine's processes are killed."""
+
+    async def one(steps: list[Step]) -> Verdict:
+        session = guard.open(HEADER)
+        for step in steps:
+            session.extend(step)
+        return await session.verdict()
+
+    found = list(await asyncio.gather(*map(one, RUNS)))
+    asked = [asyncio.create_task(one(steps)) for steps in RUNS]
+    await asyncio.sleep(0.1)
+    assert isinstance(guard.engine, VllmEngine)
+    process = guard.engine._process
+    assert process is not None
+    os.killpg(process.pid, signal.SIGKILL)
+    left = list(await asyncio.gather(*asked))
+    await guard.close()
+    return found, left
+
+
 def test_vllms_engine_judges_twenty_runs_as_a_local_model_does(wiring: Path, local: list[Verdict]) -> None:
     if why := vllm.missing():
         pytest.skip(why)
     uri = f"vllm:{wiring / 'qwen3'}?{ASKED}&dtype=float32&eager=1&cache=1&python={vllm.PYTHON}"
-    agree(asyncio.run(all_of(factory.build(uri))), local)
+    guard = factory.build(uri)
+    assert isinstance(guard, EngineGuard)
+    found, left = asyncio.run(judged_then_killed(guard))
+    agree(found, local)
+    reasons = {verdict.reason for verdict in left}
+    assert Reason.GUARD_UNREACHABLE in reasons, "whoever waited when it was killed is told"
+    assert reasons <= {None, Reason.GUARD_UNREACHABLE}
+    assert all("labels:" in (v.detail or "") or v.labels or v.reason for v in left)

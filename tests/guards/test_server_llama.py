@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 import taxonomy
-from agentdog.guards import Outcome, Reason
+from agentdog.guards import Outcome, Reason, Verdict
 from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall
 from tests.support.llama_server import llama_server, missing
@@ -118,6 +119,47 @@ def test_a_trajectory_beyond_the_context_is_too_long(server: tuple[str, subproce
         await guard.close()
 
     asyncio.run(run())
+
+
+def _slot(url: str) -> tuple[bool, int]:
+    """Whether the server's one slot works, and how many tokens it wrote for its latest request."""
+    [slot] = httpx.get(f"{url.removesuffix('/v1')}/slots", timeout=60).raise_for_status().json()
+    written = slot.get("next_token") or [{}]
+    return slot["is_processing"], int((written[0] if isinstance(written, list) else written).get("n_decoded", 0))
+
+
+def _until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_no_request_is_left_running_after_its_client_is_gone(
+    server: tuple[str, subprocess.Popen[str]], streamed: bool
+) -> None:
+    """A verdict that takes a thousand tokens is streamed, an analysis of five hundred comes whole; both are left."""
+    url, _ = server
+
+    async def run() -> int:
+        pack = "agentdog-1.5-coarse" if streamed else "generic"
+        guard = ServerGuard.from_uri(f"server:{url}?model=smollm2&timeout=280&pack={pack}", environ={})
+        await guard.replicas.members[0].served()
+        session = guard.open(HEADER)
+        for step in steps(2):
+            session.extend(step)
+        safe = Verdict(outcome=Outcome.SAFE, guard="g")
+        asking = asyncio.ensure_future(session.verdict() if streamed else session.analysis(safe))
+        await asyncio.to_thread(_until, lambda: _slot(url)[0], "it never began")
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.to_thread(_until, lambda: not _slot(url)[0], "it still runs")
+        await guard.close()
+        assert asking.cancelled()
+        return _slot(url)[1]
+
+    assert asyncio.run(run()) < 400, "it was worked on to its end"
 
 
 def test_a_killed_server_is_unreachable() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import taxonomy
 from agentdog.guards import Outcome, Reason, Verdict, axes
+from agentdog.guards.asker import asking
 from agentdog.guards.deciding import Rule
 from agentdog.guards.desk import Desk
 from agentdog.guards.server import ServerGuard
@@ -254,6 +255,56 @@ def test_no_request_is_left_running_after_its_client_is_gone(server: vllm.Runnin
         assert written < askers * tokens * 0.9, "they were worked on to their end"
 
     asyncio.run(run())
+
+
+def test_what_is_urgent_overtakes_what_waits(server: vllm.Running, tmp_path: Path) -> None:
+    """Both are asked while more wait than the server works on at once; the urgent one, asked last, comes first."""
+    slow = tmp_path / "slow.yaml"
+    slow.write_text("name: slow\nextends: agentdog-1.5-coarse\nmax_tokens: 96\n")
+
+    async def run() -> list[str]:
+        writing = ServerGuard.from_uri(f"server:{server.url}?pack={slow}&timeout=300&concurrency=64", environ={})
+        short = ServerGuard.from_uri(f"server:{server.url}?{BINARY}&timeout=300", environ={})
+        assert (await short.replicas.members[0].served()).priorities
+        await writing.health()
+        ended: list[str] = []
+
+        async def ask(guard: ServerGuard, steps: list[Step], name: str, *, urgent: bool = False) -> None:
+            with asking("p", urgent=urgent):
+                verdict = await judge(guard, steps)
+            assert verdict.reason in (None, Reason.UNPARSABLE), verdict
+            ended.append(name)
+
+        tasks = [asyncio.create_task(ask(writing, run_of(number), "slow")) for number in range(40)]
+        await asyncio.to_thread(_until, lambda: server.metric("vllm:num_requests_waiting") > 0, "nothing waits")
+        tasks.append(asyncio.create_task(ask(short, run_of(50), "ordinary")))
+        await asyncio.sleep(0.05)
+        tasks.append(asyncio.create_task(ask(short, run_of(51), "urgent", urgent=True)))
+        await asyncio.gather(*tasks)
+        await writing.close()
+        await short.close()
+        return ended
+
+    ended = asyncio.run(run())
+    assert ended.index("urgent") < ended.index("ordinary"), ended
+    assert ended.index("urgent") < len(ended) - 8, "it waited for nearly all that was asked before"
+
+
+def test_projects_share_no_cache_where_each_has_a_salt(server: vllm.Running) -> None:
+    async def run() -> list[int | None]:
+        guard = ServerGuard.from_uri(f"server:{server.url}?{BINARY}&timeout=300&cache_salt=project", environ={})
+        steps = [Step(id="s", index=0, role="user", content="pay the bill " * 80, sources=("t:0",))]
+        cached = []
+        for project in ("one", "one", "two", "two"):
+            with asking(project):
+                cached.append((await judge(guard, steps)).cached_tokens)
+        await guard.close()
+        return cached
+
+    first, again, other, other_again = asyncio.run(run())
+    assert (first, other) == (0, 0)
+    assert again == other_again
+    assert (again or 0) > 0
 
 
 def test_a_served_model_that_never_ends_its_thoughts_is_unparsable(server: vllm.Running) -> None:
