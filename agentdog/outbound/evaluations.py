@@ -20,6 +20,7 @@ from agentdog.base.ids import digest
 from agentdog.diagnosis import Diagnosis, Incident, StepVerdict
 from agentdog.guards import GuardInfo, Outcome, Verdict
 from agentdog.outbound.alerts import link
+from agentdog.spans.own import EMITTED
 from agentdog.spans.records import Log, Record, Span
 from agentdog.trajectory import Step, Trajectory
 
@@ -28,7 +29,7 @@ NAME = "agentdog.trajectory_safety"
 EVENT = "gen_ai.evaluation.result"
 #: What is ours, among spans and logs of others: scope of instrumentation and service of the resource.
 SCOPE = "agentdog.outbound"
-RESOURCE = {"service.name": "agentdog", "agentdog.emitted": True}
+RESOURCE = {"service.name": "agentdog", EMITTED: True}
 
 _INTERNAL, _OK, _ERROR = 1, 1, 2  # OTLP: SPAN_KIND_INTERNAL, STATUS_CODE_OK, STATUS_CODE_ERROR
 _INFO, _WARN = 9, 13  # OTLP: severity numbers

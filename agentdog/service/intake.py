@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 
 import msgspec
+from opentelemetry.trace import Tracer
 
 from agentdog.base.errors import UsageError
 from agentdog.service.auth import OPEN, Access
 from agentdog.service.figures import Figures
 from agentdog.service.redaction import Redactor
+from agentdog.service.tracing import SILENT
+from agentdog.spans.own import without_own
 from agentdog.spans.records import Decoded, Record, Rejection
 from agentdog.store.contract import Store
 
@@ -42,11 +46,22 @@ class Intake:
         default_project: of what names none.
         redactor: takes secrets out before anything is written; ``None``: nothing is taken out.
         figures: where what was taken out is counted.
+        own: told how many records were left out since a sidecar itself emitted them.
+        tracer: of its own work.
     """
 
     def __init__(
-        self, store: Store, default_project: str, redactor: Redactor | None = None, figures: Figures | None = None
+        self,
+        store: Store,
+        default_project: str,
+        redactor: Redactor | None = None,
+        figures: Figures | None = None,
+        *,
+        own: Callable[[int], object] = lambda number: None,
+        tracer: Tracer = SILENT,
     ) -> None:
+        self._own = own
+        self._tracer = tracer
         self._store = store
         self._default = default_project
         self._redactor = redactor
@@ -73,6 +88,11 @@ class Intake:
             if not _NAME.fullmatch(project):
                 raise UsageError(f"{PROJECT_HEADER} {_RULE}")
             access.need_project(project)
+        decoded, own = without_own(decoded)
+        if own:
+            self._own(own)
+            if not decoded.records and not decoded.rejected:
+                return Taken(rejected=0, message="")
         home = self._home(project, access)
         if self._redactor is not None:
             decoded = self._redacted(self._redactor, decoded, body, project or home)
@@ -80,9 +100,11 @@ class Intake:
         rejected = decoded.rejected + tuple(refused)
         if rejected:
             records.setdefault(home, [])
-        for name, group in records.items():
-            mine = rejected if name == home else ()
-            await self._store.append(name, Decoded(records=tuple(group), rejected=mine))
+        told = {"agentdog.records": len(decoded.records), "agentdog.rejected": len(rejected)}
+        with self._tracer.start_as_current_span("receive", attributes=told):
+            for name, group in records.items():
+                mine = rejected if name == home else ()
+                await self._store.append(name, Decoded(records=tuple(group), rejected=mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
 
     def _redacted(self, redactor: Redactor, decoded: Decoded, body: bytes | None, home: str) -> Decoded:

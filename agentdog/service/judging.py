@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
+from opentelemetry.trace import Tracer
+
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
@@ -23,6 +25,7 @@ from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
 from agentdog.service.purse import StoreLeases, StorePurse
 from agentdog.service.settings import Settings
+from agentdog.service.tracing import SILENT, asked
 from agentdog.store.contract import Assignment, Store, Work
 from agentdog.trajectory import Trajectory
 
@@ -108,6 +111,7 @@ class Judging:
         figures: where it is counted.
         progress_s: least time between two partial diagnoses.
         clock: of `Diagnosis.judged_at`, budgets and latencies.
+        tracer: of its own work.
     """
 
     def __init__(
@@ -119,7 +123,9 @@ class Judging:
         figures: Figures | None = None,
         progress_s: float = _PROGRESS_S,
         clock: Clock | None = None,
+        tracer: Tracer = SILENT,
     ) -> None:
+        self._tracer = tracer
         self._store = store
         self._guard = guard
         self._settings = settings
@@ -136,9 +142,13 @@ class Judging:
             return
         if not assignment.trajectory.steps:
             return
-        done = await self._look(assignment, work.arrived_ns)
-        if done is None:
-            return
+        told = {"agentdog.project": work.project, "agentdog.trajectory.id": work.unit}
+        with self._tracer.start_as_current_span("judge", attributes=told) as span:
+            done = await self._look(assignment, work.arrived_ns)
+            if done is None:
+                span.set_attribute("agentdog.moved_on", value=True)
+                return
+            span.set_attributes({"agentdog.asked": done.asked, "agentdog.put_off": len(done.left)})
         trajectory = assignment.trajectory
         if self._settings.outbound.otlp.endpoint is not None:
             await self._store.enqueue(work.project, [verdicts_unit(trajectory.id)])
@@ -230,6 +240,7 @@ class Judging:
 
     def _count(self, trajectory: Trajectory, index: int, verdict: Verdict, arrived_ns: int) -> None:
         project, now_ns, figures = trajectory.project, self._clock.now_ns(), self._figures
+        asked(self._tracer, self._guard.info.name, index, verdict, now_ns)
         figures.count("verdicts", project, verdict.outcome)
         tokens = {"prompt": verdict.prompt_tokens, "cached": verdict.cached_tokens}
         for kind, number in (*tokens.items(), ("completion", verdict.completion_tokens)):

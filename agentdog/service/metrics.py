@@ -33,6 +33,11 @@ class Metrics:
             ("signal", "protocol"),
             registry=self.registry,
         )
+        self.own_records = Counter(
+            "agentdog_otlp_own_records",
+            "Spans and log records left out since a sidecar emitted them: some collector sends them back",
+            registry=self.registry,
+        )
         self.discarded_bytes = Counter(
             "agentdog_otlp_metrics_discarded_bytes", "Metrics payloads accepted and dropped", registry=self.registry
         )

@@ -23,6 +23,7 @@ from agentdog.service.serve import serve
 from agentdog.service.settings import Settings
 from agentdog.service.stores import open_store
 from agentdog.service.targets import open_targets
+from agentdog.service.tracing import open_tracing
 from agentdog.service.worker import Worker
 from agentdog.store.contract import Store
 
@@ -50,7 +51,8 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
             checker = _checker(settings, store, inline, policy, redactor)
             warming = asyncio.create_task(checker.warm_up())
             stack.callback(warming.cancel)
-            await serve(settings, store, guard, stop, checker, redactor=redactor)
+            tracer = await stack.enter_async_context(open_tracing(settings.traces, "serve"))
+            await serve(settings, store, guard, stop, checker, redactor=redactor, tracer=tracer)
 
 
 async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
@@ -67,14 +69,15 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             _guard(settings, settings.guard.uri) as guard,
             open_targets(settings) as targets,
             open_store(settings) as store,
+            open_tracing(settings.traces, "worker") as tracer,
         ):
             _log.info(
                 "working as %s, guard %s; telling %s", name, guard.info.name, ", ".join(targets.names) or "nobody"
             )
             figures = Figures(store)
-            judging = Judging(store, guard, settings, figures=figures)
+            judging = Judging(store, guard, settings, figures=figures, tracer=tracer)
             sending = Sending(store, targets, settings, figures=figures)
-            worker = Worker(store, judging, settings, name=name, memory=store.memory, send=sending)
+            worker = Worker(store, judging, settings, name=name, memory=store.memory, send=sending, tracer=tracer)
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
                 keeping = group.create_task(Retention(store, settings, owner=name, figures=figures).run())

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import uvicorn
 from fastapi import FastAPI
+from opentelemetry.trace import Tracer
 
 from agentdog.guards import Guard
 from agentdog.service import app, ports, receiver_grpc, receiver_http
@@ -22,6 +23,7 @@ from agentdog.service.intake import Intake
 from agentdog.service.metrics import Metrics
 from agentdog.service.redaction import Redactor
 from agentdog.service.settings import Settings, TlsSettings
+from agentdog.service.tracing import SILENT
 from agentdog.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -44,8 +46,9 @@ async def serve(
     checker: Checker | None = None,
     *,
     redactor: Redactor | None = None,
+    tracer: Tracer = SILENT,
 ) -> None:
-    """Serves until `stop` is set; ports are taken before the first request is answered.
+    """Serves until `stop` is set; ports are taken before the first request is answered; `tracer` is of its own work.
 
     What arrives over OTLP goes through `redactor` first.
 
@@ -54,7 +57,7 @@ async def serve(
     """
     metrics = Metrics()
     figures = Figures(store)
-    intake = Intake(store, settings.project, redactor, figures)
+    intake = Intake(store, settings.project, redactor, figures, own=metrics.own_records.inc, tracer=tracer)
     if redactor is not None:
         figures.count("redaction_keys", redactor.fingerprint)
     limit = settings.limits.body_bytes

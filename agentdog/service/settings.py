@@ -159,6 +159,20 @@ class JudgeSettings(_Part):
         return (computed * self.price_prompt + cached * self.price_cached + completion * self.price_completion) / 1e6
 
 
+class TracesSettings(_Part):
+    """The sidecar's traces of its own work."""
+
+    endpoint: str | None = Field(
+        default=None,
+        repr=False,
+        description="base address of the OTLP/HTTP receiver of the sidecar's own traces; unset: none are made",
+    )
+    headers: str | None = Field(
+        default=None, repr=False, description="headers of every request: name=value,name=value, values percent-encoded"
+    )
+    share: float = Field(default=1.0, ge=0, le=1, description="share of its own traces that is sent")
+
+
 class WorkerSettings(_Part):
     """How trajectories are woven and judged."""
 
@@ -316,6 +330,7 @@ class Settings(BaseSettings):
     check: CheckSettings = CheckSettings()
     judge: JudgeSettings = JudgeSettings()
     worker: WorkerSettings = WorkerSettings()
+    traces: TracesSettings = TracesSettings()
     outbound: OutboundSettings = OutboundSettings()
     limits: Limits = Limits()
     auth: AuthSettings = AuthSettings()

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from opentelemetry.trace import Span, Tracer
+
 from agentdog.base.clock import Clock, SystemClock
 from agentdog.base.threads import beside
 from agentdog.service.consumer import Consumer
 from agentdog.service.settings import Settings
+from agentdog.service.tracing import SILENT
 from agentdog.spans import Memory, ids, trajectory_id
 from agentdog.spans.records import Record
 from agentdog.store.contract import Store, Work
@@ -40,6 +43,8 @@ class Worker:
         name: of this worker among all, stable while it runs.
         clock: decides what is idle.
         memory: of what was read and woven, best that of the store.
+        tracer: of its own work.
+        tracer: of its own work.
         send: tells others; without it the lane ``send`` is left to other workers.
     """
 
@@ -52,12 +57,14 @@ class Worker:
         name: str,
         clock: Clock | None = None,
         memory: Memory | None = None,
+        tracer: Tracer = SILENT,
         send: Send | None = None,
     ) -> None:
         self._store = store
         self._idle_ns = int(settings.idle_s * _NANOS)
         self._clock = clock or SystemClock()
         self._memory = memory or Memory()
+        self._tracer = tracer
         limits = settings.worker
         self._consumers = [
             Consumer(store, "weave", self.weave, limits, concurrency=limits.concurrency, name=name, grace_s=_GRACE_S),
@@ -76,6 +83,10 @@ class Worker:
 
     async def weave(self, work: Work) -> None:
         """Brings what is stored of a unit's trajectories up to date; every effect may be repeated."""
+        with self._tracer.start_as_current_span("weave", attributes={"agentdog.project": work.project}) as span:
+            await self._weave(work, span)
+
+    async def _weave(self, work: Work, span: Span) -> None:
         project, unit = work.project, work.unit
         records = await self._store.gather(project, unit)
         now_ns = self._clock.now_ns()
@@ -89,6 +100,7 @@ class Worker:
             idle_ns=self._idle_ns,
         )
         mine = _concerned(trajectories, unit)
+        span.set_attributes({"agentdog.records": len(records), "agentdog.trajectories": len(mine)})
         absorbed = _absorbed(project, records, trajectories)
         for trajectory in mine:
             aliases = sorted(ids(trajectory) | absorbed)

@@ -48,10 +48,11 @@ def missing() -> str | None:
     return None
 
 
-def model(folder: Path) -> Path:
-    """Makes the wiring model with the server's own interpreter."""
-    subprocess.run([PYTHON, wiring_model.__file__, folder], check=True, capture_output=True, timeout=300)
-    return folder
+def model(folder: Path, kind: str | None = None) -> Path:
+    """Makes the wiring model, or one of another kind, with the server's own interpreter."""
+    command = [PYTHON, wiring_model.__file__, folder, *([kind] if kind else [])]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return folder / kind if kind else folder
 
 
 @contextmanager

@@ -51,8 +51,8 @@ def _texts() -> list[Any]:
 def write(folder: Path, kind: str = "qwen3") -> None:
     """Writes tokenizer, weights and configuration as transformers and vLLM read them.
 
-    `kind` is ``qwen3``, whose cache can be cut back, or ``qwen3_5`` (recurrent layers) or ``gemma3`` (sliding windows),
-    whose cannot.
+    `kind` is ``qwen3``, whose cache can be cut back, ``qwen3_wide``, the same with 27 million parameters, or
+    ``qwen3_5`` (recurrent layers) or ``gemma3`` (sliding windows), whose cannot.
     """
     import torch
     from transformers import PreTrainedTokenizerFast
@@ -81,6 +81,9 @@ def _model(kind: str) -> Any:
     }
     if kind == "qwen3":
         return t.Qwen3ForCausalLM(t.Qwen3Config(num_hidden_layers=2, **sizes))
+    if kind == "qwen3_wide":
+        sizes |= {"hidden_size": 512, "intermediate_size": 1536, "num_attention_heads": 8, "head_dim": 64}
+        return t.Qwen3ForCausalLM(t.Qwen3Config(num_hidden_layers=8, **sizes))
     if kind == "gemma3":
         layers = {"num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"], "sliding_window": 64}
         return t.Gemma3ForCausalLM(t.Gemma3TextConfig(**layers, **sizes, pad_token_id=0, bos_token_id=0))
