@@ -29,7 +29,7 @@ from agentdog.guards.served import Served
 from agentdog.guards.served import tokens as count_text
 from agentdog.guards.verdict import Outcome, Reason, Verdict
 from agentdog.trajectory import Header, Step
-from agentdog.trajectory.render import render_header, render_profile, render_step
+from agentdog.trajectory.render import render_arrival, render_header, render_profile, render_step
 
 Answered = TypeVar("Answered")
 Work = Callable[[Api, Served], Awaitable[Answered]]
@@ -117,9 +117,10 @@ class ModelGuard:
         return self._asked_for.concurrency
 
     def open(self, header: Header) -> ModelSession:
-        """Starts a session; the header's text is fixed from here on."""
-        tools = render_profile(header, self.pack.render) if self.pack.names_tools else ""
-        return ModelSession(self, render_header(header, self.pack.render), tools)
+        """Starts a session; the text of what was there from the start is fixed from here on."""
+        tools = render_profile(header.opening(), self.pack.render) if self.pack.names_tools else ""
+        arrivals = {at: render_arrival(who, self.pack.render) for at, who in header.arrivals().items()}
+        return ModelSession(self, render_header(header, self.pack.render), tools, arrivals)
 
     async def _run(self, key: str, work: Work[Answered]) -> Answered:
         """Does the work where the trajectory of this key is at home; raises `ChatFailure`."""
@@ -253,15 +254,16 @@ class ModelGuard:
 class ModelSession:
     """One trajectory in front of a model; its text only grows, so that what was read of it is read once."""
 
-    def __init__(self, guard: ModelGuard, header: str, tools: str) -> None:
+    def __init__(self, guard: ModelGuard, header: str, tools: str, arrivals: Mapping[int, str]) -> None:
         self._guard = guard
+        self._arrivals = arrivals
         self._tools = tools
         self._pieces = [header]
         self._has_content = False
 
     def extend(self, step: Step) -> None:
-        """Appends one step's text."""
-        self._pieces.append(self._guard.step_text(step))
+        """Appends one step's text, behind that of whoever and whatever joined with it."""
+        self._pieces.append(self._arrivals.get(len(self._pieces) - 1, "") + self._guard.step_text(step))
         self._has_content |= bool(step.text or step.tool_calls or step.reasoning or step.error)
 
     def fork(self) -> ModelSession:

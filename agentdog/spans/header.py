@@ -32,8 +32,14 @@ def agents_of(reduced: Reduced, assembly: Assembly, steps: list[Step]) -> dict[s
                 since = ordered[place] if place < len(ordered) else None
                 known[tool.name] = msgspec.structs.replace(tool, since_step=since)
     names = {step.agent for step in steps if step.role == "agent" and step.agent} | systems.keys() | tools.keys()
+    took = {name: n for n, name in reversed([(n, s.agent or "") for n, s in enumerate(steps) if s.role == "agent"])}
+    first = min(took.values(), default=None)
     return {
-        name: Agent(system=systems.get(name), tools=tuple(tools.get(name, {}).values()))
+        name: Agent(
+            system=systems.get(name),
+            tools=tuple(tools.get(name, {}).values()),
+            since_step=took[name] if name in took and took[name] != first else None,
+        )
         for name in sorted(names or {""})
     }
 

@@ -6,6 +6,7 @@ nine digits, indices count from 0 in data (people see steps counted from 1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -31,10 +32,14 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Agent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One agent of a trajectory: its system prompt (its *profile*) and its tools."""
+    """One agent of a trajectory: its system prompt (its *profile*) and its tools.
+
+    `since_step` is the index of the first step that it took, where another agent began.
+    """
 
     system: str | None = None
     tools: tuple[Tool, ...] = ()
+    since_step: int | None = None
 
 
 class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -140,14 +145,42 @@ class Trajectory(
 
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a guard sees before the first step: the agents' profiles and tools, frozen at the first judgement."""
+    """The agents' profiles and tools.
+
+    What a guard sees before the first step is the `opening`; whoever and whatever comes later is seen with the step
+    that it comes with, so that the text of a prefix never changes when an agent or a tool joins a running trajectory.
+    """
 
     agents: dict[str, Agent]
+
+    def opening(self) -> Header:
+        """Who and what was there from the start."""
+        first = {name: agent for name, agent in self.agents.items() if not agent.since_step}
+        return Header(agents={name: _with_tools(agent, lambda since: not since) for name, agent in first.items()})
+
+    def arrivals(self) -> dict[int, Header]:
+        """Who and what came later, by the index of the step that it came with; of a known agent its new tools only."""
+        found: dict[int, dict[str, Agent]] = {}
+        for name, agent in self.agents.items():
+            came = agent.since_step or 0
+            if came:
+                found.setdefault(came, {})[name] = _with_tools(agent, lambda since, at=came: (since or 0) <= at)
+            for at in sorted({tool.since_step or 0 for tool in agent.tools} - {0}):
+                if at > came:
+                    tools = _with_tools(Agent(tools=agent.tools), lambda since, at=at: since == at)
+                    found.setdefault(at, {})[name] = tools
+        return {at: Header(agents=agents) for at, agents in sorted(found.items())}
 
     @staticmethod
     def of(trajectory: Trajectory) -> Header:
         """Takes a trajectory's header."""
         return Header(agents=trajectory.agents)
+
+
+def _with_tools(agent: Agent, wanted: Callable[[int | None], bool]) -> Agent:
+    """Keeps some tools; when each joined is left out, since that may become known late, and is no part of the text."""
+    kept = (msgspec.structs.replace(tool, since_step=None) for tool in agent.tools if wanted(tool.since_step))
+    return msgspec.structs.replace(agent, tools=tuple(kept), since_step=None)
 
 
 def title(trajectory: Trajectory, limit: int = 80) -> str:

@@ -1,7 +1,8 @@
 """Prefix hashes: a step is judged by the prefix that ends in it, so verdicts are keyed by the prefix's content.
 
-The chain covers what a guard may read (roles, texts, calls, results, errors, agents) and nothing that may change
-while the text stays (ids, indices, times, sources): joins and renumbering ask nothing again.
+The chain begins with who and what was there from the start; agents and tools that join later are hashed in with the
+step that they come with. It covers what a guard may read (roles, texts, calls, results, errors, agents) and nothing
+that may change while the text stays (ids, indices, times, sources): joins and renumbering ask nothing again.
 """
 
 from __future__ import annotations
@@ -37,9 +38,16 @@ def step_key(step: Step) -> str:
 
 def prefix_keys(trajectory: Trajectory) -> tuple[str, ...]:
     """Returns the chained hash of the prefix that ends in each step, in step order; the header comes first."""
-    state = digest("header", canonical_json(msgspec.to_builtins(Header.of(trajectory))))
+    header = Header.of(trajectory)
+    state, arrivals = _chained("header", header.opening()), header.arrivals()
     keys = []
     for step in trajectory.steps:
+        if step.index in arrivals:
+            state = _chained(state, arrivals[step.index])
         state = digest(state, step_key(step))
         keys.append(state)
     return tuple(keys)
+
+
+def _chained(state: str, header: Header) -> str:
+    return digest(state, canonical_json(msgspec.to_builtins(header)))

@@ -79,15 +79,27 @@ def render(trajectory: Trajectory, profile: RenderProfile) -> str:
 
 
 def render_all(header: Header, steps: Iterable[Step], profile: RenderProfile) -> str:
-    """Returns the text of a header and steps."""
-    return render_header(header, profile) + "".join(render_step(step, profile) for step in steps)
+    """Returns the text of a header and steps, which begin with the run's first."""
+    arrivals = header.arrivals()
+    pieces = [
+        (render_arrival(arrivals[index], profile) if index in arrivals else "") + render_step(step, profile)
+        for index, step in enumerate(steps)
+    ]
+    return render_header(header, profile) + "".join(pieces)
 
 
 def render_header(header: Header, profile: RenderProfile) -> str:
-    """Returns what comes before the first step."""
-    shown = render_profile(header, profile)
+    """Returns what comes before the first step: who and what was there from the start."""
+    shown = render_profile(header.opening(), profile)
     opening = f"=== Agent Profile ===\n{shown}\n\n" if shown else ""
     return f"{opening}=== Conversation History ==="
+
+
+def render_arrival(arrived: Header, profile: RenderProfile) -> str:
+    """Returns what comes before a step with which agents or tools joined; empty where nothing of it is shown."""
+    parts = [_agent(name or "(unnamed)", agent, profile) for name, agent in arrived.agents.items()]
+    shown = "\n\n".join(part for part in parts if part)
+    return f"\n\n=== Agent Profile ===\n{shown}" if shown else ""
 
 
 def render_profile(header: Header, profile: RenderProfile) -> str:

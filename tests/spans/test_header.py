@@ -31,6 +31,17 @@ def test_profile_and_tools_with_the_step_since_when_they_were_there() -> None:
     assert trajectory.steps[since].text == "Done."
 
 
+def test_an_agent_that_joins_later_says_with_which_step() -> None:
+    first = chat(1, [ASK], [CALL], gen_ai__agent__name="a")
+    second = chat(2, [ASK, CALL, result("c", "seen")], [DONE], gen_ai__agent__name="b")
+    (trajectory,) = reconstruct([first, second])
+    since = trajectory.agents["b"].since_step
+    assert trajectory.agents["a"].since_step is None
+    assert since is not None
+    assert trajectory.steps[since].agent == "b"
+    assert [step.agent for step in trajectory.steps[:since] if step.role == "agent"] == ["a"]
+
+
 def test_how_a_trajectory_ended() -> None:
     root = span(0, gen_ai__operation__name="invoke_agent", end=9)
     asked = chat(1, [ASK], [CALL], parent=0)

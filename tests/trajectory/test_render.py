@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentdog.trajectory import Agent, Header, Step, Tool, ToolCall
+from agentdog.trajectory import Agent, Header, Step, Tool, ToolCall, Trajectory, prefix_keys
 from agentdog.trajectory.escape import DEFAULT, escape, unescape
 from agentdog.trajectory.formats.turns import from_turns
 from agentdog.trajectory.render import AGENTDOG, PLAIN, RenderProfile, render, render_all, render_header, render_step
@@ -233,3 +235,30 @@ def test_long_hostile_text_is_escaped_in_linear_time() -> None:
     for piece in ("[", "<", "<|", "===", "[a", "\n[a ", " \n", "> ", "safe \n", "<a_"):
         text = piece * 100_000
         assert unescape(escape(text)) == text
+
+
+def test_agents_and_tools_that_join_later_are_appended_and_change_nothing_before() -> None:
+    """What a guard was asked of a running trajectory stays good when an agent or a tool joins."""
+    look, send = Tool(name="look", description="Looks."), Tool(name="send", description="Sends.")
+    roles = (("user", None), ("agent", "a"), ("agent", "a"), ("agent", "b"))
+    steps = tuple(step(n, role, content=f"text {n}", agent=agent) for n, (role, agent) in enumerate(roles))
+    first = Agent(system="Be kind.", tools=(look,))
+    joined = Agent(system="Be quick.", tools=(send,), since_step=3)
+    grown = msgspec.structs.replace(first, tools=(look, msgspec.structs.replace(send, since_step=2)))
+
+    def run(number: int, agents: dict[str, Agent]) -> Trajectory:
+        return Trajectory(
+            id="t", digest="d", project="p", agents=agents, completion="open", missing=(), scopes=(),
+            steps=steps[:number],
+        )  # fmt: skip
+
+    versions = [run(2, {"a": first}), run(3, {"a": grown}), run(4, {"a": grown, "b": joined})]
+    for before, after in itertools.pairwise(versions):
+        assert prefix_keys(after)[: len(before.steps)] == prefix_keys(before)
+        for profile in (AGENTDOG, PLAIN):
+            assert render(after, profile).startswith(render(before, profile))
+    text = render(versions[-1], AGENTDOG)
+    assert [text.count(part) for part in ("Looks.", "Sends.", "Be kind.", "Be quick.")] == [1, 2, 1, 1]
+    assert text.index("Be quick.") > text.index("text 2")
+    other = msgspec.structs.replace(joined, system="Be slow.")
+    assert prefix_keys(run(4, {"a": grown, "b": other}))[3] != prefix_keys(versions[-1])[3]

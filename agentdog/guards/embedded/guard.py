@@ -18,7 +18,7 @@ from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.provenance import load_catalogue
 from agentdog.trajectory import Header, Step
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the detectors' code that may change a verdict."""
 NOTE = (
     "Not AgentDoG, and no language model: transparent detectors over where values came from, joined by published "

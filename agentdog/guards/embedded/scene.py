@@ -44,20 +44,30 @@ class Scene:
     data_words: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        """Reads the system prompts and the tools' descriptions."""
+        """Begins with what was there from the start."""
         self.index = ProvenanceIndex()
         self.request = Request(self.effects, self.catalogue)
         self.ledger = Ledger(self.catalogue)
         self.instructions = deque(maxlen=MEMORY)
         self._proposal: list[str] = []
         self._user_spoke = False
-        self.tools: dict[str, Tool] = {t.name: t for agent in self.header.agents.values() for t in agent.tools}
-        self.offered: set[str] = set(self.tools)
-        for agent in self.header.agents.values():
+        self.tools: dict[str, Tool] = {}
+        self.offered: set[str] = set()
+        self._systems: list[str] = []
+        self.meet(self.header.opening())
+
+    def meet(self, arrived: Header) -> None:
+        """Reads system prompts and tools' descriptions: at the start, and of what joins with a later step."""
+        tools = {t.name: t for agent in arrived.agents.values() for t in agent.tools}
+        self.tools.update(tools)
+        self.offered.update(tools)
+        for agent in arrived.agents.values():
+            if agent.system:
+                self._systems.append(agent.system)
             self.index.add(agent.system or "", Source.SYSTEM, SYSTEM_STEP)
             self.request.frame(agent.system or "")
             self.offered.update(_LISTED.findall(agent.system or ""))
-        for tool in self.tools.values():
+        for tool in tools.values():
             self._keep(tool.description or "", SYSTEM_STEP, Origin.TOOL)
 
     def fork(self) -> Scene:
@@ -115,8 +125,8 @@ class Scene:
     def _take_system_as_request(self) -> None:
         """An agent that no user speaks to works on its system prompt."""
         self._user_spoke = True
-        for agent in self.header.agents.values():
-            self.request.add(agent.system or "")
+        for system in self._systems:
+            self.request.add(system)
 
     def _act(self, call: ToolCall, index: int) -> Act:
         arguments = call.arguments or ({"input": call.arguments_raw} if call.arguments_raw else {})

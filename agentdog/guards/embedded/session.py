@@ -32,6 +32,7 @@ class EmbeddedSession:
     ) -> None:
         self._fingerprint = fingerprint
         self._scene = scene
+        self._arrivals = scene.header.arrivals()
         self._detectors = detectors
         self._model = model
         self._threshold = threshold
@@ -63,6 +64,8 @@ class EmbeddedSession:
         """Takes in one step; an agent's words and calls are looked at against everything before them."""
         started = time.perf_counter()
         index = self._length
+        if index in self._arrivals:
+            self._scene.meet(self._arrivals[index])
         if step.role == "user":
             self._scene.hear_user(step, index)
         elif step.role == "environment":
