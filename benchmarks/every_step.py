@@ -208,11 +208,11 @@ async def ways(server: Server, pack: str, run: Trajectory, seed: int) -> dict[st
     """Judges one run in every way."""
     await once(server, pack, run.steps[:2], "warm-up")
     return {
-        "once": await once(server, pack, run.steps, f"once-{seed}"),
-        "arriving": await arriving(server, pack, run, f"arriving-{seed}"),
-        "backlog": await backlog(server, pack, run, f"backlog-{seed}"),
-        "window": await window(server, pack, run, f"window-{seed}"),
-        "naive": await naive(server, pack, run, f"naive-{seed}"),
+        "once": await once(server, pack, run.steps, f"once-{len(run.steps)}-{seed}"),
+        "arriving": await arriving(server, pack, run, f"arriving-{len(run.steps)}-{seed}"),
+        "backlog": await backlog(server, pack, run, f"backlog-{len(run.steps)}-{seed}"),
+        "window": await window(server, pack, run, f"window-{len(run.steps)}-{seed}"),
+        "naive": await naive(server, pack, run, f"naive-{len(run.steps)}-{seed}"),
     }
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "judge": "Judge the trajectories in a file.",
     "list": "List stored trajectories.",
     "show": "Show one stored trajectory with its diagnosis.",
+    "explain": "Have the guard write why it judged a step so.",
     "tune": "See what each threshold would have alerted, and set one.",
     "calibrate": "Fit a guard's threshold on benign runs.",
     "case": "Keep runs as regression cases, which `judge` fails until they are mended.",

@@ -73,6 +73,8 @@ class AsyncClient:
     forget = _in_thread(Client.forget)
     redactions = _in_thread(Client.redactions)
     audit = _in_thread(Client.audit)
+    ask_analysis = _in_thread(Client.ask_analysis)
+    analyses = _in_thread(Client.analyses)
     tuning = _in_thread(Client.tuning)
     replay_alerts = _in_thread(Client.replay_alerts)
     tune = _in_thread(Client.tune)

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from agentdog.client import inline, transport
 from agentdog.client.shapes import (
     AlertState,
+    Analysis,
     AuditPage,
     Calibration,
     CheckAnswer,
@@ -357,6 +358,21 @@ class Client:
     def scopes(self) -> Scopes:
         """Counts records by instrumentation, with what is lacking and what mends it."""
         return cast("Scopes", self._get("scopes"))
+
+    def ask_analysis(
+        self, trajectory_id: str, *, step: int | None = None, project: str | None = None, again: bool = False
+    ) -> Analysis:
+        """Asks for the written analysis of a judged step (index from 0), by default where the run goes wrong.
+
+        Answers at once; a worker has it written. Without ``state`` it is pending: ask for `analyses` later.
+        """
+        asked = {"trajectory_id": trajectory_id, "step": step, "project": project, "again": again}
+        body = {name: value for name, value in asked.items() if value is not None}
+        return cast("Analysis", self._send("POST", "analyses", body))
+
+    def analyses(self, any_id: str, *, project: str | None = None) -> list[Analysis]:
+        """Returns what guards wrote about a run's steps, or are to write."""
+        return cast("list[Analysis]", self._get(f"analyses/{quote(any_id, safe='')}", project=project)["items"])
 
     def tuning(self, project: str | None = None) -> list[AlertState]:
         """Says how alerts stand in each project: observed only or told, from which threshold, and why that one."""

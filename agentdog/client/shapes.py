@@ -729,3 +729,24 @@ class Replay(TypedDict):
     candidates: list[Candidate]
     chosen: NotRequired[Candidate]
     cut: NotRequired[bool]
+
+
+class Analysis(TypedDict):
+    """What a guard wrote about one judged step: its own words, untrusted. `index` counts from 0."""
+
+    project: str
+    trajectory_id: str
+    step_id: str
+    index: int
+    key: str
+    guard: str
+    name: str
+    asked_at: str
+    state: NotRequired[Literal["pending", "written", "failed"]]
+    text: NotRequired[str]
+    error: NotRequired[str]
+    written_at: NotRequired[str]
+    latency_ms: NotRequired[float]
+    prompt_tokens: NotRequired[int]
+    cached_tokens: NotRequired[int]
+    completion_tokens: NotRequired[int]

@@ -1,5 +1,6 @@
 """From verdicts to a diagnosis: which prefixes to judge, incidents, the sentence that a person reads."""
 
+from agentdog.diagnosis.analysis import Analysis
 from agentdog.diagnosis.cache import MemoryCache, VerdictCache, lasting
 from agentdog.diagnosis.calibration import Calibration, calibrate
 from agentdog.diagnosis.engine import Look, diagnose, look, unsettled
@@ -11,6 +12,7 @@ from agentdog.diagnosis.tuning import Alerting, Basis, Replay, Threshold, Tuning
 
 __all__ = [
     "Alerting",
+    "Analysis",
     "Basis",
     "Calibration",
     "Diagnosis",

@@ -73,11 +73,13 @@ async def label(desk: Desk, rendered: str, tools: str, judged: Judged) -> Judged
 async def analyse(desk: Desk, rendered: str, tools: str, outcome: Outcome) -> Answer:
     """Has the model write why, in its own words; raises `ChatFailure`.
 
-    A model that thinks before it answers writes that; of another one a second turn asks for it.
+    A model that thinks before it answers writes that, and so does one that names labels only and analyses first (the
+    diagnosers of AgentDoG 1.5); of another one a second turn asks for it.
     """
     prompt, pack = desk.pack.ask(rendered, tools), desk.pack
-    if pack.family == "thinks_first":
-        return await desk.api.chat(desk.messages(prompt), **desk.options(pack.max_tokens))
+    if pack.family != "verdict_first":
+        room = max(pack.max_tokens, pack.labels.max_tokens if pack.labels else 0)
+        return await desk.api.chat(desk.messages(prompt), **desk.options(room))
     messages = [
         {"role": "user", "content": prompt},
         {"role": "assistant", "content": str(outcome)},

@@ -15,7 +15,7 @@ import msgspec
 
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
-from agentdog.guards.protocol import Guard, GuardInfo, GuardSession, Health
+from agentdog.guards.protocol import Analyses, Guard, GuardInfo, GuardSession, Health, Written
 from agentdog.guards.verdict import Outcome, Verdict, kept
 from agentdog.trajectory import Header, Step
 
@@ -113,6 +113,13 @@ class CascadeSession:
                 break
             verdict = _joined(verdict, await session.verdict())
         return msgspec.structs.replace(verdict, guard=self._cascade.info.fingerprint)
+
+    async def analysis(self, verdict: Verdict) -> Written:
+        """Has the last stage that can write say why: behind a guard of verdicts, that is the diagnoser."""
+        for session in reversed(self._sessions):
+            if isinstance(session, Analyses):
+                return await session.analysis(verdict)
+        raise GuardUnavailable("no stage of this cascade writes analyses")
 
 
 def _joined(before: Verdict, after: Verdict) -> Verdict:

@@ -24,7 +24,7 @@ from agentdog.guards.deciding import Rule
 from agentdog.guards.desk import Desk, join
 from agentdog.guards.fitting import cut_marker, keep
 from agentdog.guards.packs import Pack
-from agentdog.guards.protocol import GuardInfo
+from agentdog.guards.protocol import GuardInfo, Written
 from agentdog.guards.served import Served
 from agentdog.guards.served import tokens as count_text
 from agentdog.guards.verdict import Outcome, Reason, Verdict
@@ -165,7 +165,7 @@ class ModelGuard:
             judged = before._replace(note=join(before.note, f"labels: {failure.reason} ({failure.detail})"))
         return self._verdict(judged, verdict.latency_ms + _since(began))
 
-    async def analysis(self, outcome: Outcome, pieces: Sequence[str], tools: str = "") -> str:
+    async def analysis(self, outcome: Outcome, pieces: Sequence[str], tools: str = "") -> Written:
         """Has the model write why; raises `GuardUnavailable` when it does not answer."""
 
         async def work(api: Api, served: Served) -> Answer:
@@ -176,7 +176,8 @@ class ModelGuard:
             answer = await self._run(_home(pieces), work)
         except ChatFailure as failure:
             raise GuardUnavailable(f"the guard wrote no analysis: {failure.reason} ({failure.detail})") from failure
-        return answer.text.strip()
+        used = answer.usage
+        return Written(answer.text.strip(), used.prompt, used.cached, used.completion)
 
     async def _desk(self, api: Api, served: Served, pieces: Sequence[str], tools: str) -> tuple[Desk, str, str | None]:
         text, note = await self._fit(api, served, pieces, tools)
@@ -284,7 +285,7 @@ class ModelSession:
         """Adds labels to a verdict of the same prefix."""
         return await self._guard.label(verdict, self._pieces, self._tools)
 
-    async def analysis(self, verdict: Verdict) -> str:
+    async def analysis(self, verdict: Verdict) -> Written:
         """Has the model write why the prefix was judged so; raises `GuardUnavailable` when it does not answer."""
         return await self._guard.analysis(verdict.outcome, self._pieces, self._tools)
 

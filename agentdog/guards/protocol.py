@@ -6,7 +6,7 @@ the trajectory is. It can be rebuilt from the prefix at any time.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -82,11 +82,20 @@ class LabelsApart(Protocol):
         ...
 
 
+class Written(NamedTuple):
+    """Why a prefix was judged so, in the guard's own words (untrusted text), and the tokens that it took."""
+
+    text: str
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
 @runtime_checkable
 class Analyses(Protocol):
     """A session that can put its judgement into words."""
 
-    async def analysis(self, verdict: Verdict) -> str:
+    async def analysis(self, verdict: Verdict) -> Written:
         """Writes why the prefix was judged so, for people; raises `GuardUnavailable` when there is no answer."""
         ...
 

@@ -18,9 +18,9 @@ from agentdog.store.contract import Store
 _MINUTE_NS = 60_000_000_000
 
 
-def computed(verdict: Verdict) -> int:
-    """Tokens that a guard computed for a verdict: prompt tokens that no cache held, and what it wrote."""
-    return max((verdict.prompt_tokens or 0) - (verdict.cached_tokens or 0), 0) + (verdict.completion_tokens or 0)
+def computed(prompt: int | None, cached: int | None, completion: int | None) -> int:
+    """Tokens that a guard computed for an answer: prompt tokens that no cache held, and what it wrote."""
+    return max((prompt or 0) - (cached or 0), 0) + (completion or 0)
 
 
 class StorePurse:
@@ -50,7 +50,11 @@ class StorePurse:
     async def pay(self, verdict: Verdict) -> None:
         """Counts an answer and what it cost."""
         self.answers += 1
-        if tokens := computed(verdict):
+        await self.pay_tokens(verdict.prompt_tokens, verdict.cached_tokens, verdict.completion_tokens)
+
+    async def pay_tokens(self, prompt: int | None, cached: int | None, completion: int | None) -> None:
+        """Counts tokens that a guard computed."""
+        if tokens := computed(prompt, cached, completion):
             await self._store.spend(self._project, self._minute(), tokens)
 
     def _minute(self) -> int:

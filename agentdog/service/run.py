@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentdog.guards import Guard, factory
 from agentdog.policy import Decision
+from agentdog.service.explaining import Explaining
 from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
@@ -76,8 +77,18 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             )
             figures = Figures(store)
             judging = Judging(store, guard, settings, figures=figures, tracer=tracer)
+            explaining = Explaining(store, guard, settings, figures=figures)
             sending = Sending(store, targets, settings, figures=figures)
-            worker = Worker(store, judging, settings, name=name, memory=store.memory, send=sending, tracer=tracer)
+            worker = Worker(
+                store,
+                judging,
+                settings,
+                name=name,
+                memory=store.memory,
+                send=sending,
+                tracer=tracer,
+                explain=explaining,
+            )
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
                 keeping = group.create_task(Retention(store, settings, owner=name, figures=figures).run())

@@ -25,6 +25,7 @@ _COUNTERS = {
     "evaluations_sent": ("agentdog_evaluations_sent", "Verdicts that an OTLP receiver has", ("project",)),
     "deleted": ("agentdog_deleted_records", "Records deleted, by why: age, bytes, request", ("project", "reason")),
     "redacted": ("agentdog_redacted", "Secrets and personal data taken out of telemetry", ("project", "kind")),
+    "analyses": ("agentdog_analyses", "Written analyses that were asked for", ("project", "state")),
     "alerts": ("agentdog_alerts", "Incidents that people were alerted of, or would have been", ("project", "mode")),
 }
 _HISTOGRAMS = {

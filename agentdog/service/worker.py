@@ -29,6 +29,7 @@ Send = Callable[[Work], Awaitable[None]]
 
 _GRACE_S = 10.0
 _SENDING = 8  # messages under way at a time in one worker; receivers are slow, and few
+_EXPLAINING = 2  # analyses are written at leisure: a guard has better to do
 _NANOS = 1_000_000_000
 _FEW = 32  # records that are woven in a few milliseconds
 
@@ -44,11 +45,11 @@ class Worker:
         clock: decides what is idle.
         memory: of what was read and woven, best that of the store.
         tracer: of its own work.
-        tracer: of its own work.
         send: tells others; without it the lane ``send`` is left to other workers.
+        explain: has analyses written; without it the lane ``explain`` is left to other workers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one part per lane, by keyword only
         self,
         store: Store,
         judge: Judge,
@@ -59,6 +60,7 @@ class Worker:
         memory: Memory | None = None,
         tracer: Tracer = SILENT,
         send: Send | None = None,
+        explain: Judge | None = None,
     ) -> None:
         self._store = store
         self._idle_ns = int(settings.idle_s * _NANOS)
@@ -73,6 +75,11 @@ class Worker:
         if send is not None:
             self._consumers.append(
                 Consumer(store, "send", send, limits, concurrency=_SENDING, name=name, grace_s=_GRACE_S)
+            )
+
+        if explain is not None:
+            self._consumers.append(
+                Consumer(store, "explain", explain, limits, concurrency=_EXPLAINING, name=name, grace_s=_GRACE_S)
             )
 
     async def run(self, stop: asyncio.Event) -> None:

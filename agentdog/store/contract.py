@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Tuning
+from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome, Verdict
 from agentdog.outbound import Delivery
@@ -364,6 +364,14 @@ class Store(Protocol):
 
     async def save_calibration(self, calibration: Calibration) -> None:
         """Keeps a guard's threshold; an earlier one of the same guard goes."""
+        ...
+
+    async def analyses(self, project: str, trajectory_id: str) -> Sequence[Analysis]:
+        """Returns what guards wrote about a run's steps, or are to write."""
+        ...
+
+    async def save_analysis(self, analysis: Analysis) -> None:
+        """Keeps an analysis; one that is pending is worked on in the lane ``explain``."""
         ...
 
     async def verdicts(self, project: str, guard: str, keys: Sequence[str]) -> Mapping[str, Verdict]:

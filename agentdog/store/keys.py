@@ -28,6 +28,7 @@ key (``ad:{pNN}:…``)                      what
 ``vocabulary:PROJECT``, ``named:PROJECT`` sorted set of words; hash: eight bytes → an id that is not of our making
 ``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
 ``reviews:PROJECT:ID``                    hash: review id → what a person, or a suppression rule, said of the run
+``analyses:PROJECT:ID``                   hash: step id → what a guard wrote about it
 ``reviewed:PROJECT``                      sorted set of reviewed runs by the time of the last review
 ``suppressions:PROJECT``                  hash: suppression rules; ``suppressed…``: how often each applied, and last
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
@@ -47,8 +48,9 @@ from zlib import crc32
 
 from agentdog.base.ids import digest
 
-#: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent; no lane waits for another.
-Lane = Literal["weave", "judge", "send"]
+#: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent, analyses to be written; no lane
+#: waits for another.
+Lane = Literal["weave", "judge", "send", "explain"]
 
 PARTITIONS = 64
 _SHARDS = (
@@ -202,6 +204,11 @@ def names(project: str) -> str:
 def reviews(project: str, trajectory_id: str) -> str:
     """Hash of what was said of one trajectory, beside it."""
     return key(partition(project, trajectory_id), "reviews", project, trajectory_id)
+
+
+def analyses(project: str, trajectory_id: str) -> str:
+    """Hash of what guards wrote about one trajectory, beside it."""
+    return key(partition(project, trajectory_id), "analyses", project, trajectory_id)
 
 
 def reviewed(project: str) -> str:

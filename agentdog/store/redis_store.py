@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
-from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Tuning
+from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
 from agentdog.outbound import Delivery
@@ -14,6 +14,7 @@ from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import accounting, ages, finding, keys, refusals, scripts, server_info
+from agentdog.store.analyses import AnalysisShelf
 from agentdog.store.contract import (
     Assignment,
     DeadLetter,
@@ -78,6 +79,7 @@ class RedisStore:
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._eraser = Eraser(link, self._listing, self._library.trajectory, self._journal.drop)
         self._figures = Figures(link)
+        self._analyses = AnalysisShelf(link)
         self._outbox = Outbox(link)
         self._tokens = Tokens(link, clock)
         self._audit = AuditLog(link, clock)
@@ -243,6 +245,16 @@ class RedisStore:
     async def save_calibration(self, calibration: Calibration) -> None:
         """See `Figures.save_calibration`."""
         await self._figures.save_calibration(calibration)
+
+    async def analyses(self, project: str, trajectory_id: str) -> Sequence[Analysis]:
+        """See `AnalysisShelf.of`."""
+        return await self._analyses.of(project, trajectory_id)
+
+    async def save_analysis(self, analysis: Analysis) -> None:
+        """See `AnalysisShelf.save`."""
+        await self._analyses.save(analysis)
+        if analysis.state == "pending":
+            await self.revisit(analysis.project, analysis.trajectory_id, 0, lane="explain")
 
     async def save_diagnosis(
         self, project: str, diagnosis: Diagnosis, *, complete: bool = True, alerting: Alerting = "observe"

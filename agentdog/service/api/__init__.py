@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from agentdog.guards import Guard
 from agentdog.service.api import (
+    analyses,
     care,
     check,
     deliveries,
@@ -51,6 +52,7 @@ def build_router(
     router.include_router(patterns.build(store))
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
+    router.include_router(analyses.build(store))
     router.include_router(tuning.build(store, guard))
     router.include_router(care.build(store))
     router.include_router(deliveries.build(store))
