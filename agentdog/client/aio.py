@@ -78,6 +78,7 @@ class AsyncClient:
     tuning = _in_thread(Client.tuning)
     replay_alerts = _in_thread(Client.replay_alerts)
     tune = _in_thread(Client.tune)
+    budgets = _in_thread(Client.budgets)
     calibrations = _in_thread(Client.calibrations)
     calibrate = _in_thread(Client.calibrate)
 

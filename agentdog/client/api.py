@@ -14,6 +14,7 @@ from agentdog.client.shapes import (
     AlertState,
     Analysis,
     AuditPage,
+    Budgets,
     Calibration,
     CheckAnswer,
     Counts,
@@ -389,6 +390,10 @@ class Client:
     def tune(self, project: str, /, **decided: Any) -> AlertState:  # noqa: ANN401 - fields of the endpoint's body
         """Decides about a project's alerts: ``alert_at``, ``alerting``, ``max_alerts_per_day``; the rest stays."""
         return cast("AlertState", self._send("POST", "tuning", {"project": project, **decided}))
+
+    def budgets(self, project: str | None = None) -> Budgets:
+        """Says what guards may cost and did cost: tokens a minute, share of steps labelled, samples, price."""
+        return cast("Budgets", self._get("budgets", project=project))
 
     def calibrations(self) -> list[Calibration]:
         """Returns guards' thresholds that were fitted at this sidecar."""

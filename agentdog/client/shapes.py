@@ -750,3 +750,30 @@ class Analysis(TypedDict):
     prompt_tokens: NotRequired[int]
     cached_tokens: NotRequired[int]
     completion_tokens: NotRequired[int]
+
+
+class Budget(TypedDict):
+    """What guards may cost and did cost in one project; tokens are those that were computed."""
+
+    project: str
+    tokens_this_minute: int
+    tokens_last_minute: int
+    sample: float
+    verdicts: int
+    labelled: int
+    over_budget: int
+    not_sampled: int
+    cost: float
+    tokens_per_minute: NotRequired[int]
+    labelled_share: NotRequired[float]
+
+
+class Budgets(TypedDict):
+    """Every project, and all together."""
+
+    items: list[Budget]
+    diagnose: str
+    diagnose_share: float
+    tokens_this_minute: int
+    tokens_last_minute: int
+    tokens_per_minute: NotRequired[int]

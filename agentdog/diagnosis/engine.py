@@ -96,7 +96,8 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
         put_off = bool(round_.then) and guard.info.served and await terms.others_wait()
         left += round_.then if put_off else await inquiry.ask(round_.then)
     diagnosis = telling.diagnosis()
-    if policy.labels == "onset" and not left and await _label_onsets(diagnosis, inquiry, keys, known):
+    onsets = policy.labels == "onset" or policy.share < 1
+    if onsets and not left and await _label_onsets(diagnosis, inquiry, keys, known):
         diagnosis = telling.diagnosis()
     fresh = tuple(step for step in diagnosis.steps if step.index in inquiry.given)
     return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked)

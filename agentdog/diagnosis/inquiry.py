@@ -76,7 +76,7 @@ class Inquiry:
                         await self._take_in(index, unasked, more=more or bool(waiting))
                         continue
                     self.asked += 1
-                    running[asyncio.create_task(self._one(sessions.at(index)))] = index
+                    running[asyncio.create_task(self._one(sessions.at(index), self._keys[index]))] = index
                 if self._put_off:
                     left += waiting
                     await self._release(waiting)
@@ -115,19 +115,21 @@ class Inquiry:
             await self._terms.purse.pay(_difference(before, verdict))
             await self._keep(index, verdict)
 
-    async def _one(self, session: GuardSession) -> Verdict:
+    async def _one(self, session: GuardSession, key: str) -> Verdict:
         if not isinstance(session, LabelsApart):
             return await session.verdict()
         verdict = await session.verdict_only()
         policy = self._terms.policy
         wanted = policy.labels == "unsafe_steps" and is_red(verdict, policy.alert_at)
         wanted |= policy.labels == "every_step" and verdict.outcome is not Outcome.NOT_EVALUATED
-        return await session.label(verdict) if wanted else verdict
+        return await session.label(verdict) if wanted and policy.in_share(key) else verdict
 
     async def _answered(self, index: int, verdict: Verdict, *, more: bool) -> None:
         await self._terms.purse.pay(verdict)
-        self._general = verdict if verdict.reason in _GENERAL else self._general
-        self._put_off |= verdict.reason in _PUT_OFF and self._guard.info.served
+        hangs, patient = verdict.reason in _PUT_OFF and self._guard.info.served, self._terms.patient
+        if verdict.reason in _GENERAL or (hangs and not patient):
+            self._general = verdict
+        self._put_off |= hangs and patient
         await self._take_in(index, verdict, more=more)
 
     async def _take_in(self, index: int, verdict: Verdict, *, more: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from agentdog.base.ids import digest
 from agentdog.provenance import Effect, EffectCatalogue, load_catalogue
 from agentdog.trajectory import Step, Trajectory
 
@@ -35,6 +36,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         labels: whose where, how and what is asked for: every unsafe step's, each incident's onset's, every step's.
         alert_at: P(unsafe) from which a prefix counts as unsafe beside what the guard itself calls so.
         alert_from: P(unsafe) from which an incident alerts, where `alert_at` says nothing; makes nothing unsafe.
+        share: of the steps whose labels would be asked for, those that are, by their prefix's hash; an incident's onset
+            always is.
         rejudge: verdicts asked for per planned step, over all versions of a trajectory; 0: no bound.
     """
 
@@ -43,6 +46,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     alert_at: float | None = None
     alert_from: float | None = None
     rejudge: float = 0.0
+    share: float = 1.0
+
+    def in_share(self, key: str) -> bool:
+        """Whether the share of steps that are diagnosed holds a prefix: the same one always, or never."""
+        return int(digest(key, size=4), 16) < self.share * (1 << 32)
 
 
 class Round(NamedTuple):

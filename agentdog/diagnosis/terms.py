@@ -86,6 +86,8 @@ class Terms:
         asked: verdicts asked for so far on behalf of the trajectory.
         quiet: whether the trajectory has been quiet for a while; a last step that no agent took waits for that, since
             it is soon followed by one that did.
+        patient: whether it is worth coming back for what a guard that hangs did not answer; else the rest is said to
+            have timed out too, so that nothing is put off for ever.
         sampled: whether its project's sample holds the trajectory; nobody is asked of one that it leaves out.
     """
 
@@ -103,3 +105,4 @@ class Terms:
     asked: int = 0
     sampled: bool = True
     quiet: bool = True
+    patient: bool = True

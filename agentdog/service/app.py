@@ -43,7 +43,7 @@ def build_app(
 ) -> FastAPI:
     """Builds the application over an open store; `prices` are of a guard's tokens."""
     app = FastAPI(title="agentdog", version=__version__)
-    app.include_router(build_router(store, guard, checker=checker, metrics=metrics, redactor=redactor))
+    app.include_router(build_router(store, guard, checker=checker, metrics=metrics, redactor=redactor, limits=prices))
     app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)
 
     @app.exception_handler(HTTPException)

@@ -33,8 +33,6 @@ from agentdog.trajectory import Trajectory
 _PROGRESS_S = 0.5
 #: When what was put off is looked at again: soon, since whoever was in the way may be gone.
 _AGAIN_S = 1.0
-#: A guard that has hung for so long that its verdicts are old is asked that much less often, but still asked.
-_PATIENCE = 10
 #: How long the answer to whether others wait holds: a look at a trajectory asks twice.
 _CROWD_S = 0.2
 _NANOS = 1_000_000_000
@@ -179,6 +177,7 @@ class Judging:
             asked=assignment.asked,
             sampled=self._sampled(trajectory),
             quiet=self._quiet(trajectory),
+            patient=self._recent(trajectory),
         )
         keeper = asyncio.create_task(leases.keep())
         try:
@@ -206,6 +205,7 @@ class Judging:
             alert_at=tuning.threshold_for(guard),
             alert_from=calibration.alert_from if calibration else None,
             rejudge=judge.rejudge,
+            share=judge.diagnose_share,
         )
 
     async def _others_wait(self) -> bool:
@@ -230,9 +230,7 @@ class Judging:
         if done.left:
             stalled = any(step.verdict.reason is Reason.TIMED_OUT for step in done.fresh)
             quiet = self._settings.judge.quiet_s if done.left == (len(trajectory.steps) - 1,) else 0.0
-            if not stalled:
-                return max(_AGAIN_S, quiet)
-            return guard.retry_s if self._recent(trajectory) else guard.retry_s * _PATIENCE
+            return guard.retry_s if stalled else max(_AGAIN_S, quiet)
         return guard.retry_s if unsettled(done.diagnosis) and self._recent(trajectory) else None
 
     def _recent(self, trajectory: Trajectory) -> bool:

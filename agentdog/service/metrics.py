@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from agentdog.service.purse import MINUTE_NS
 from agentdog.service.settings import JudgeSettings
 from agentdog.service.verdict_metrics import verdict_families
 from agentdog.store.contract import Store, Waiting
@@ -76,7 +77,8 @@ class StoreFigures:
         waiting: what waits in each lane.
         dead: units given up.
         figures: of the workers, see `agentdog.service.figures`.
-        prices: what a guard's tokens cost.
+        prices: what a guard's tokens cost and may cost.
+        spent: tokens that guards computed in the last whole minute, by project.
         now_ns: the moment.
     """
 
@@ -86,6 +88,7 @@ class StoreFigures:
     figures: Mapping[tuple[str, ...], float]
     prices: JudgeSettings
     now_ns: int
+    spent: Mapping[str, int] = field(default_factory=dict)
 
     @staticmethod
     async def of(store: Store, prices: JudgeSettings, now_ns: int) -> StoreFigures:
@@ -97,6 +100,7 @@ class StoreFigures:
             figures=await store.figures(),
             prices=prices,
             now_ns=now_ns,
+            spent=await store.spent(now_ns // MINUTE_NS - 1),
         )
 
     def collect(self) -> Iterator[Metric]:
@@ -113,17 +117,45 @@ class StoreFigures:
         yield GaugeMetricFamily("agentdog_dead_letters", "Units given up", value=self.dead)
         yield from self._lanes()
         yield from verdict_families(self.figures, self.prices)
+        yield from self._budgets()
+
+    def _budgets(self) -> Iterator[Metric]:
+        spent = GaugeMetricFamily(
+            "agentdog_guard_tokens_last_minute",
+            "Tokens that guards computed in the last whole minute",
+            labels=("project",),
+        )
+        for project, tokens in self.spent.items():
+            spent.add_metric((project,), tokens)
+        yield spent
+        limits = GaugeMetricFamily(
+            "agentdog_guard_tokens_per_minute_limit",
+            "Tokens that guards may compute in a minute; 0: no bound",
+            labels=("of",),
+        )
+        limits.add_metric(("all",), self.prices.tokens_per_minute)
+        limits.add_metric(("project",), self.prices.project_tokens_per_minute)
+        yield limits
+        shares = GaugeMetricFamily("agentdog_sampled_share", "Share of runs that is judged", labels=("project",))
+        for project in sorted(self.accounting):
+            shares.add_metric((project,), self.prices.sample.get(project, 1.0))
+        yield shares
 
     def _lanes(self) -> Iterator[Metric]:
         units = GaugeMetricFamily("agentdog_lane_units", "What waits or is worked on, by lane", labels=("lane",))
+        later = GaugeMetricFamily(
+            "agentdog_lane_later_units", "What is to be looked at again at a time of its own, by lane", labels=("lane",)
+        )
         oldest = GaugeMetricFamily(
             "agentdog_oldest_pending_seconds", "Since when the oldest of a lane waits", labels=("lane",)
         )
         for lane, waiting in self.waiting.items():
             units.add_metric((lane,), waiting.units)
+            later.add_metric((lane,), waiting.later)
             age = 0.0 if waiting.oldest_ns is None else max(self.now_ns - waiting.oldest_ns, 0) / 1e9
             oldest.add_metric((lane,), age)
         yield units
+        yield later
         yield oldest
 
 

@@ -15,7 +15,7 @@ from agentdog.guards import Verdict
 from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
-_MINUTE_NS = 60_000_000_000
+MINUTE_NS = 60_000_000_000
 
 
 def computed(prompt: int | None, cached: int | None, completion: int | None) -> int:
@@ -58,7 +58,7 @@ class StorePurse:
             await self._store.spend(self._project, self._minute(), tokens)
 
     def _minute(self) -> int:
-        return self._clock.now_ns() // _MINUTE_NS
+        return self._clock.now_ns() // MINUTE_NS
 
 
 class StoreLeases:

@@ -133,6 +133,12 @@ class JudgeSettings(_Part):
     diagnose: Labelling = Field(
         default="unsafe_steps", description="whose where, how and what is asked for: unsafe_steps, onset, every_step"
     )
+    diagnose_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of those steps that are labelled, to save tokens; the onset of an incident always is",
+    )
     quiet_s: float = Field(
         default=2.0, ge=0, description="how long a last step that no agent took waits for one that an agent takes"
     )

@@ -72,7 +72,7 @@ def asked(tracer: Tracer, guard: str, index: int, verdict: Verdict, now_ns: int)
     """Tells of one answer of a guard, which has just come, as a child of the span that is open."""
     span = tracer.start_span("ask guard", kind=SpanKind.CLIENT, start_time=now_ns - int(verdict.latency_ms * 1e6))
     if span.is_recording():
-        told = {
+        told: dict[str, str | int | None] = {
             "agentdog.guard.name": guard,
             "agentdog.step.number": index + 1,
             "agentdog.verdict": verdict.outcome.value,

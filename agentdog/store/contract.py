@@ -48,9 +48,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits, or is worked on, in one lane: how many, and since when the oldest (ns since the epoch)."""
+    """What waits, or is worked on, in one lane: how many, and since when the oldest (ns since the epoch).
+
+    `later` is how many are to be looked at again at a time of their own: open runs, what a guard did not answer.
+    """
 
     units: int
+    later: int = 0
     oldest_ns: int | None = None
 
 

@@ -128,6 +128,10 @@ class Queue:
         """Returns how many units wait or are being worked on."""
         return sum(await self._link.many([("XLEN", keys.work(n, self._lane)) for n in _ALL]))
 
+    async def later(self) -> int:
+        """Returns how many units are to be looked at again at a time of their own."""
+        return int(await self._link.one("ZCARD", keys.due(self._lane)))
+
     async def oldest_ns(self) -> int | None:
         """Returns when the oldest entry came to wait, in nanoseconds; ``None`` when nothing waits."""
         answers = await self._link.many([("XRANGE", keys.work(n, self._lane), "-", "+", "COUNT", 1) for n in _ALL])

@@ -133,7 +133,7 @@ class RedisStore:
     async def waiting(self) -> Mapping[Lane, Waiting]:
         """See `Queue.depth` and `Queue.oldest_ns`."""
         return {
-            lane: Waiting(units=await queue.depth(), oldest_ns=await queue.oldest_ns())
+            lane: Waiting(units=await queue.depth(), later=await queue.later(), oldest_ns=await queue.oldest_ns())
             for lane, queue in self._queues.items()
         }
 

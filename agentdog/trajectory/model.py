@@ -6,7 +6,6 @@ nine digits, indices count from 0 in data (people see steps counted from 1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -156,7 +155,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     def opening(self) -> Header:
         """Who and what was there from the start."""
         first = {name: agent for name, agent in self.agents.items() if not agent.since_step}
-        return Header(agents={name: _with_tools(agent, lambda since: not since) for name, agent in first.items()})
+        return Header(agents={name: _with_tools(agent, range(1)) for name, agent in first.items()})
 
     def arrivals(self) -> dict[int, Header]:
         """Who and what came later, by the index of the step that it came with; of a known agent its new tools only."""
@@ -164,11 +163,10 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         for name, agent in self.agents.items():
             came = agent.since_step or 0
             if came:
-                found.setdefault(came, {})[name] = _with_tools(agent, lambda since, at=came: (since or 0) <= at)
-            for at in sorted({tool.since_step or 0 for tool in agent.tools} - {0}):
+                found.setdefault(came, {})[name] = _with_tools(agent, range(came + 1))
+            for at in sorted({tool.since_step or 0 for tool in agent.tools}):
                 if at > came:
-                    tools = _with_tools(Agent(tools=agent.tools), lambda since, at=at: since == at)
-                    found.setdefault(at, {})[name] = tools
+                    found.setdefault(at, {})[name] = _with_tools(Agent(tools=agent.tools), range(at, at + 1))
         return {at: Header(agents=agents) for at, agents in sorted(found.items())}
 
     @staticmethod
@@ -177,9 +175,9 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return Header(agents=trajectory.agents)
 
 
-def _with_tools(agent: Agent, wanted: Callable[[int | None], bool]) -> Agent:
-    """Keeps some tools; when each joined is left out, since that may become known late, and is no part of the text."""
-    kept = (msgspec.structs.replace(tool, since_step=None) for tool in agent.tools if wanted(tool.since_step))
+def _with_tools(agent: Agent, since: range) -> Agent:
+    """Keeps the tools that joined with these steps; when it was is left out: it may become known late, and no text."""
+    kept = [msgspec.structs.replace(tool, since_step=None) for tool in agent.tools if (tool.since_step or 0) in since]
     return msgspec.structs.replace(agent, tools=tuple(kept), since_step=None)
 
 

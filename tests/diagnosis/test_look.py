@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentdog.diagnosis import Diagnosis, Look, MemoryCache, Policy, Terms, look
+from agentdog.diagnosis import Diagnosis, Look, MemoryCache, Policy, Terms, look, steps_to_judge
 from agentdog.diagnosis.plan import RESERVE
 from agentdog.guards import Outcome, Reason, Verdict
-from agentdog.trajectory import Trajectory
+from agentdog.trajectory import Trajectory, prefix_keys
 from tests.diagnosis.making import LABELS, Served, failed, of, turns, verdict
 
 
@@ -70,6 +70,27 @@ def test_a_guard_that_hangs_is_not_made_to_hang_for_every_prefix() -> None:
     assert [s.verdict.reason for s in done.diagnosis.steps] == [Reason.TIMED_OUT]
 
 
+def test_when_nobody_comes_back_the_rest_is_said_to_have_timed_out_too() -> None:
+    guard = Served(lambda at: failed(Reason.TIMED_OUT))
+    done = run(turns(6), guard, patient=False)
+    assert guard.asked == [12]
+    assert done.left == (), "nothing is put off for ever"
+    assert {s.verdict.reason for s in done.diagnosis.steps} == {Reason.TIMED_OUT}
+    assert len(done.diagnosis.steps) == 7
+
+
+def test_a_share_of_the_unsafe_steps_is_labelled_and_the_onset_always() -> None:
+    red = of(range(3, 200), 0.9)
+    guard, again, none = Served(red), Served(red), Served(red)
+    done = run(turns(60), guard, policy=Policy(share=0.25))
+    assert 3 in guard.labelled
+    assert 0.1 < len(guard.labelled) / len(done.diagnosis.steps) < 0.5
+    run(turns(60), again, policy=Policy(share=0.25))
+    assert sorted(again.labelled) == sorted(guard.labelled), "the same steps each time"
+    run(turns(10), none, policy=Policy(share=0.0))
+    assert none.labelled == [3]
+
+
 def test_what_is_beyond_the_cap_says_so_and_the_newest_is_still_asked_for() -> None:
     guard = Served(of([], 0))
     done = run(turns(6), guard, policy=Policy(rejudge=1), asked=7 + RESERVE - 1)
@@ -82,22 +103,32 @@ def test_what_is_beyond_the_cap_says_so_and_the_newest_is_still_asked_for() -> N
 
 
 def test_a_storm_of_late_spans_asks_again_for_what_changed_only_and_within_the_cap() -> None:
-    async def scenario() -> tuple[Served, list[int]]:
+    """Each look asks for exactly the prefixes that read otherwise than any before, the newest first, until the cap."""
+    planned, cap = 11, 3 * 11 + RESERVE
+
+    async def scenario() -> Served:
         guard, cache, asked, previous = Served(of([], 0)), MemoryCache(), 0, None
-        per_look = []
+        seen: set[str] = set()
         for number in range(20):  # each time another late span changes one step of ten
             made = turns(10, changed=number % 10, digest=f"d{number}")
+            keys = prefix_keys(made)
+            changed = [i for i in steps_to_judge(made) if keys[i] not in seen]
             terms = Terms(policy=Policy(rejudge=3), cache=cache, asked=asked, previous=previous)
+            before = len(guard.asked)
             done = await look(made, guard, terms)
+            given = guard.asked[before:]
+            if asked + len(changed) <= cap - RESERVE:
+                assert sorted(given) == changed
+            assert set(given) <= set(changed)
+            assert len(given) == done.asked
+            refused = {s.index for s in done.diagnosis.steps if s.verdict.reason is Reason.SUPERSEDED}
+            assert refused == set(changed) - set(given), "every other says that it was left out"
+            seen |= {keys[i] for i in given}
             asked, previous = asked + done.asked, done.diagnosis
-            per_look.append(done.asked)
-        return guard, per_look
+        return guard
 
-    guard, per_look = asyncio.run(scenario())
-    planned = 11
-    assert per_look[0] == planned
-    assert per_look[9] <= planned
-    assert len(guard.asked) <= 3 * planned + RESERVE
+    guard = asyncio.run(scenario())
+    assert planned < len(guard.asked) <= cap
 
 
 def test_a_budget_that_is_spent_is_said_and_what_it_allows_is_asked_for() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
+
+import msgspec
 
 from agentdog.diagnosis import Tuning
 from agentdog.guards import Reason
+from agentdog.service import budgets
 from agentdog.service.figures import Figures
 from agentdog.service.judging import Judging
 from agentdog.service.metrics import Metrics, StoreFigures, render
@@ -151,19 +155,53 @@ def test_while_a_guard_hangs_weaving_goes_on_and_afterwards_the_backlog_is_caugh
         counted = await store.figures()
         assert sum(value for key, value in counted.items() if key[0] == "verdicts" and key[2] == "safe") == 40
         assert [counts["safe"] for counts in (await store.projects()).values()] == [1] * 40
+        for counts in (await store.accounting()).values():
+            assert counts["pending"] == 0
+            assert counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"] > 0
+
+    play(server_url, scenario)
+
+
+def test_a_guard_that_hangs_for_too_long_is_left_alone_and_nothing_stays_pending(server_url: str) -> None:
+    made = turns(6)
+
+    class Later:
+        def now_ns(self) -> int:
+            return 10 * 3_600_000_000_000
+
+    async def scenario(store: RedisStore) -> None:
+        await store.save_trajectory(made, [])
+        guard = Served(lambda at: failed(Reason.TIMED_OUT))
+        judge = Judging(store, guard, settings(), progress_s=0, clock=Later())
+        await judge(WORK)
+        assert len(guard.asked) == 1
+        assert not await due(store)
+        found = await store.get("t")
+        assert found is not None
+        assert found.summary.verdict == "not_evaluated"
+        assert found.diagnosis is not None
+        assert {s.verdict.reason for s in found.diagnosis.steps} == {Reason.TIMED_OUT}
+        guard.answer = of([], 0)
+        await judge(WORK)  # whatever has the run looked at again finds the rest
+        assert (await store.projects())["p"]["safe"] == 1
 
     play(server_url, scenario)
 
 
 def test_a_timed_out_guard_is_asked_again_later(server_url: str) -> None:
+    class Soon:
+        def now_ns(self) -> int:
+            return 1_000_000_000  # a run without times ended at 0
+
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(turns(6), [])
         guard = Served(lambda at: failed(Reason.TIMED_OUT))
-        await judging(store, guard)(WORK)
+        judge = Judging(store, guard, settings(), progress_s=0, clock=Soon())
+        await judge(WORK)
         assert len(guard.asked) == 1
         assert await due(store)
         guard.answer = of([], 0)
-        await judging(store, guard)(WORK)
+        await judge(WORK)
         assert not await due(store)
         assert (await store.projects())["p"]["safe"] == 1
 
@@ -192,22 +230,72 @@ def test_a_budget_is_shared_by_all_workers_and_shown(server_url: str) -> None:
 
 
 def test_what_was_counted_is_read_as_metrics(server_url: str) -> None:
+    """Every family that operators are promised, with its labels."""
+
     async def scenario(store: RedisStore) -> None:
         figures = Figures(store)
-        await store.save_trajectory(turns(3), [])
-        await judging(store, Served(of([3], 0.9)), figures)(WORK)
+        made = turns(3)
+        ended = tuple(msgspec.structs.replace(s, end_time="2026-01-01T00:00:00.000000000Z") for s in made.steps)
+        await store.save_trajectory(msgspec.structs.replace(made, steps=ended), [])
+        paid = {"prompt_tokens": 100, "cached_tokens": 80, "completion_tokens": 1, "latency_ms": 3.0}
+        guard = Served(
+            lambda at: msgspec.structs.replace(of([3], 0.9)(at), **paid) if at < 6 else failed(Reason.TOO_LONG)
+        )
+        judge = judging(store, guard, figures, price_prompt=1.0, price_completion=2.0)
+        await judge(msgspec.structs.replace(WORK, arrived_ns=1))
+        await store.revisit("p", "t", 0, lane="judge")
         await figures.flush()
         await figures.flush()
-        text = render(Metrics(), await StoreFigures.of(store, settings().judge, 0)).decode()
+        limits = settings(tokens_per_minute=500, sample={"p": 0.5}, price_prompt=1.0, price_completion=2.0).judge
+        text = render(Metrics(), await StoreFigures.of(store, limits, time.time_ns() + 60_000_000_000)).decode()
         for line in (
-            'agentdog_verdicts_total{project="p",result="safe"} 3.0',
+            'agentdog_verdicts_total{project="p",result="safe"} 2.0',
             'agentdog_verdicts_total{project="p",result="unsafe"} 1.0',
+            'agentdog_verdicts_total{project="p",result="not_evaluated"} 1.0',
+            'agentdog_not_evaluated_total{project="p",reason="too_long"} 1.0',
             'agentdog_labelled_verdicts_total{project="p"} 1.0',
             'agentdog_alerts_total{mode="observe",project="p"} 1.0',
-            'agentdog_guard_seconds_bucket{le="+Inf"} 4.0',
+            'agentdog_guard_seconds_bucket{le="+Inf"} 3.0',
+            'agentdog_step_to_verdict_seconds_bucket{le="+Inf",since="span_end"} 3.0',
+            'agentdog_step_to_verdict_seconds_bucket{le="+Inf",since="arrival"} 3.0',
+            'agentdog_guard_tokens_total{kind="prompt",project="p"}',
+            'agentdog_guard_tokens_total{kind="cached",project="p"}',
+            'agentdog_guard_tokens_total{kind="completion",project="p"}',
+            'agentdog_guard_cost_total{project="p"}',
+            'agentdog_guard_tokens_last_minute{project="p"}',
+            'agentdog_guard_tokens_per_minute_limit{of="all"} 500.0',
             'agentdog_lane_units{lane="judge"} 1.0',
+            'agentdog_lane_later_units{lane="judge"} 1.0',
+            'agentdog_oldest_pending_seconds{lane="judge"}',
             "agentdog_queue_units 1.0",
         ):
             assert line in text, line
+
+    play(server_url, scenario)
+
+
+def test_budgets_are_shown_by_project(server_url: str) -> None:
+    async def scenario(store: RedisStore) -> None:
+        figures = Figures(store)
+        await store.save_trajectory(turns(3), [])
+        guard = Served(lambda at: msgspec.structs.replace(of([3], 0.9)(at), prompt_tokens=50, cached_tokens=30))
+        limits = settings(tokens_per_minute=500, project_tokens_per_minute=70, sample={"p": 1.0}, price_prompt=1e6)
+        minute = time.time_ns()
+
+        class Then:
+            def now_ns(self) -> int:
+                return minute
+
+        await Judging(store, guard, limits, figures=figures, progress_s=0, clock=Then())(WORK)
+        await figures.flush()
+        found = await budgets.read(store, limits.judge, ["p", "q"], minute)
+        [mine, other] = found.items
+        assert (found.tokens_this_minute, found.tokens_per_minute) == (mine.tokens_this_minute, 500)
+        assert mine.tokens_this_minute == 60, "the label's answer gave no tokens"
+        assert (mine.tokens_per_minute, mine.sample, mine.verdicts, mine.labelled) == (70, 1.0, 4, 1)
+        assert (mine.labelled_share, mine.cost) == (0.25, 60.0)
+        assert (other.verdicts, other.labelled_share, other.cost) == (0, None, 0.0)
+        later = await budgets.read(store, limits.judge, ["p"], minute + 60_000_000_000)
+        assert (later.items[0].tokens_this_minute, later.items[0].tokens_last_minute) == (0, 60)
 
     play(server_url, scenario)

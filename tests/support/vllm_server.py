@@ -51,7 +51,7 @@ def missing() -> str | None:
 def model(folder: Path, kind: str | None = None) -> Path:
     """Makes the wiring model, or one of another kind, with the server's own interpreter."""
     command = [PYTHON, wiring_model.__file__, folder, *([kind] if kind else [])]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=300)
     return folder / kind if kind else folder
 
 

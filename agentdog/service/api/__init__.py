@@ -27,6 +27,7 @@ from agentdog.service.api import (
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.service.redaction import Redactor
+from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
 
@@ -37,10 +38,11 @@ def build_router(
     checker: Checker | None = None,
     metrics: Metrics | None = None,
     redactor: Redactor | None = None,
+    limits: JudgeSettings | None = None,
 ) -> APIRouter:
     """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only.
 
-    Without a `checker` there is no inline check.
+    Without a `checker` there is no inline check; `limits` are of what a guard may cost.
     """
     router = APIRouter(prefix="/api/v1")
     if checker is not None:
@@ -53,7 +55,7 @@ def build_router(
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
     router.include_router(analyses.build(store))
-    router.include_router(tuning.build(store, guard))
+    router.include_router(tuning.build(store, guard, limits or JudgeSettings()))
     router.include_router(care.build(store))
     router.include_router(deliveries.build(store))
     router.include_router(forget.build(store, redactor.text if redactor is not None else lambda text: text))
