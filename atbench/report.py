@@ -17,6 +17,7 @@ from atbench.onset import Onset, find_onsets
 from atbench.published import Anchor, anchors
 from atbench.ranking import Agreement, Ranking, agree, rank
 from atbench.record import Mode, Record
+from atbench.rules import Flagging, flagging
 from atbench.shortcuts import predict
 
 
@@ -45,6 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
         metrics: accuracy, precision, recall and f1, each with value, low and high (95 %, resampled by group).
         macro_f1: mean of the F1 of both classes.
         axes: per axis, over unsafe rows with a gold label that the taxonomy knows.
+        flagging: of runs judged at every step: recall and false alarms of three rules, and flags later withdrawn.
         baselines: the same scores of shortcuts that judge nothing; of labelled rows.
         flip_rate: rows whose answers differ between repeats; ``None`` without repeats.
         flagged_unlabelled: unlabelled rows called unsafe.
@@ -65,6 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     ranking: Ranking | None
     onset: Onset | None
     severity: Agreement | None
+    flagging: Flagging | None
     baselines: dict[str, dict[str, Interval]]
     flip_rate: float | None
     flagged_unlabelled: int
@@ -95,6 +98,7 @@ def report(
         ranking=rank(rows),
         onset=find_onsets(rows) if run.mode is Mode.EVERY_STEP else None,
         severity=agree(rows),
+        flagging=flagging(rows) if run.mode is Mode.EVERY_STEP else None,
         baselines={name: dict(scores) for name, scores in (baselines or {}).items()},
         flip_rate=_flip_rate(records) if run.repeats > 1 else None,
         flagged_unlabelled=sum(1 for row in rows if row.label is None and row.prediction == 1),

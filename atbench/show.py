@@ -11,6 +11,7 @@ from rich.text import Text
 import taxonomy
 from agentdog.base.stats import Interval
 from atbench.report import Report
+from atbench.rules import Flagging
 
 
 def show(console: Console, found: Report) -> None:
@@ -25,6 +26,8 @@ def show(console: Console, found: Report) -> None:
         console.print(_axes(found))
     if found.onset:
         console.print(_plain("First alarm, over rows with a labelled step", _onset(found)))
+    if found.flagging:
+        console.print(_flagging(found.flagging))
     if found.ranking:
         console.print(_plain(f"Probabilities, over {found.ranking.rows} rows", found.ranking.metrics))
     if found.severity:
@@ -79,6 +82,19 @@ def _axes(found: Report) -> Table:
             percent(axis.majority),
         )
     table.caption = "found: called unsafe; majority: share of the most common label"
+    table.caption_justify = "left"
+    return table
+
+
+def _flagging(found: Flagging) -> Table:
+    title = f"When a run is flagged, over {found.rows} rows that nothing was fitted on"
+    table = Table(title=title, title_justify="left")
+    for column in ("rule", "recall", "false alarms"):
+        table.add_column(column, no_wrap=True)
+    for rule, recall in found.recall.items():
+        table.add_row(rule, with_bounds(recall), with_bounds(found.false_alarms[rule]))
+    refused = f"; no calibrated maximum: {found.refused}" if found.refused else ""
+    table.caption = f"flags later withdrawn: {found.withdrawn_count} ({percent(found.withdrawn)} %){refused}"
     table.caption_justify = "left"
     return table
 

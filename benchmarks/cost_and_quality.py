@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""What judging every step costs and finds: any step, last prefix only, calibrated maximum, in one table.
+
+    python -m benchmarks.cost_and_quality --data FOLDER [--sets a,b] [--small-model ROWS] [--json]
+
+FOLDER holds the files of rows, in any format that `atbench` reads. Each set is judged through `atbench` with ``--mode
+every-step`` by the embedded guard, and its first ROWS rows by SmolLM2-135M behind a real llama.cpp server: a wiring
+fixture that knows nothing of safety, which shows what flickering verdicts do to each rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from atbench.data import Taking, load
+from atbench.job import Job, evaluate
+from atbench.record import Mode, Record
+from atbench.report import Report
+from atbench.show import percent, with_bounds
+
+SMALL = ("rjudge564", "asse_security")
+
+
+def main() -> int:
+    """Judges and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", default="agentdojo,asse_security,atbench_sample,odcv_bench,openagentsafety,rjudge564")
+    parser.add_argument("--small-model", type=int, metavar="ROWS")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = {
+        name: _judge(options.data / f"{name}.jsonl.gz", "embedded", Taking())
+        for name in options.sets.split(",")
+        if name
+    }
+    if options.small_model:
+        found |= dict(_small(options.data, options.small_model))
+    if options.json:
+        print(json.dumps({name: msgspec.to_builtins(one.flagging) for name, one in found.items()}, indent=2))
+        return 0
+    machine = f"{platform.machine()}, {os.cpu_count()} shared cores, no GPU, Python {platform.python_version()}"
+    print(f"{machine}, {time.strftime('%Y-%m-%d')}\n")
+    print("| set, guard | rows, unsafe | verdicts a run | seconds a run | rule | recall | false alarms | withdrawn |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, one in found.items():
+        for line in _lines(name, one):
+            print(line)
+    return 0
+
+
+def _small(data: Path, rows: int) -> Iterator[tuple[str, Report]]:
+    from tests.support import llama_server
+
+    if missing := llama_server.missing():
+        raise SystemExit(missing)
+    with llama_server.llama_server() as (url, _):
+        for name in SMALL:
+            uri = f"server:{url}?model=smollm2&concurrency=1&timeout=300"
+            yield f"{name}, SmolLM2", _judge(data / f"{name}.jsonl.gz", uri, Taking(limit=rows))
+
+
+def _judge(path: Path, guard: str, taking: Taking) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(guard=guard, mode=Mode.EVERY_STEP, packs=Path(folder), baselines=False)
+        return evaluate(*load(str(path), taking), job, _quiet)
+
+
+@contextmanager
+def _quiet(total: int, there: Iterable[Record]) -> Iterator[Callable[[Record], None]]:
+    yield lambda record: None
+
+
+def _lines(name: str, one: Report) -> Iterator[str]:
+    found, spent = one.flagging, one.spent
+    if found is None:
+        return
+    seconds = f"{spent.row_seconds / len(one.rows):.3f}"
+    withdrawn = f"{found.withdrawn_count} ({percent(found.withdrawn)} %), {found.withdrawn_unsafe} of them unsafe"
+    head = f"{name} | {found.rows}, {found.unsafe} | {found.verdicts} | {seconds}"
+    for rule, recall in found.recall.items():
+        yield f"| {head} | {rule} | {with_bounds(recall)} | {with_bounds(found.false_alarms[rule])} | {withdrawn} |"
+        head, withdrawn = " | | |", ""
+    if found.refused:
+        yield f"| {head} | calibrated maximum | refused: {found.refused} | | |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

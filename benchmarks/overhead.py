@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+"""What the engine itself costs: from a step's arrival to its stored verdict, and how busy it keeps a guard server.
+
+    python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--json]
+    python -m benchmarks.overhead --busy [--runs N] [--wide] [--json]
+
+*Latency*: agents send one OTLP/HTTP request per step to a real ``agentdog serve`` (GenAI spans, each model call with
+the whole history, bundled store, ``appendfsync always``); a worker with a guard that answers at once judges every
+step, agents' and tools'. The time runs from the moment a step was due to be sent until the diagnosis that holds its
+verdict is stored, so the receiver, the store, weaving and judging are all in it, and what the sender is late by as
+well. CPU time of each process per step stands beside it, since other work on the machine changes that less.
+
+*Busy*: a backlog of runs is judged by a worker over a real vLLM server on the CPU; then a plain load generator asks the
+very same questions with as many requests in flight. Both are compared by the prompt tokens that the server took in a
+second, in turns, three times each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agentdog.base.stats import quantile
+from agentdog.diagnosis import Diagnosis
+from agentdog.guards import GuardInfo, Health, Outcome, Verdict
+from agentdog.guards.protocol import GuardSession
+from agentdog.service.judging import Judging
+from agentdog.service.settings import Settings, load_settings, to_environment
+from agentdog.service.stores import connect, open_store
+from agentdog.service.worker import Worker
+from agentdog.spans.otlp_encode import encode_traces
+from agentdog.spans.records import Span
+from agentdog.store.contract import Assignment
+from agentdog.store.embedded import EmbeddedServer
+from agentdog.trajectory import Header, Step, Trajectory
+
+STEPS = 40  # of a run; the agent begins another one then
+WARM_UP_S = 3.0
+TOKENS = "The order of the customer is late and the parcel was seen last in the second depot of the town. "
+
+
+class InstantGuard:
+    """Finds everything safe, at once; like a server, it is asked for the newest prefix first."""
+
+    info = GuardInfo(name="instant", uri="instant", fingerprint="instant")
+
+    def open(self, header: Header) -> GuardSession:
+        """Starts a session."""
+        return _Session()
+
+    async def health(self) -> Health:
+        """Fine."""
+        return Health(ok=True, detail="instant")
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+class _Session:
+    def extend(self, step: Step) -> None:
+        pass
+
+    async def verdict(self) -> Verdict:
+        return Verdict(outcome=Outcome.SAFE, guard="instant", p_unsafe=0.1)
+
+
+def main() -> int:
+    """Runs one part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=200.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--agents", type=int, default=40)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--runs", type=int, default=24)
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--worker", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.worker:
+        asyncio.run(work(Path(options.worker)))
+        return 0
+    if options.busy:
+        report = busy(options.runs, options.wide)
+    else:
+        report = latency(options.rate, options.seconds, options.agents)
+    report |= {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load_average": round(os.getloadavg()[0], 1),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    print(json.dumps(report, indent=2))
+    return 0
+
+
+# --- latency
+
+
+def latency(rate: float, seconds: float, agents: int) -> dict[str, Any]:
+    """Sends steps at a rate and reads when their verdicts were stored."""
+    with tempfile.TemporaryDirectory(prefix="ad-") as folder:
+        record = Path(folder) / "stored.jsonl"
+        return asyncio.run(_latency(rate, seconds, agents, Path(folder), record))
+
+
+async def _latency(rate: float, seconds: float, agents: int, folder: Path, record: Path) -> dict[str, Any]:
+    names = ("otlp_grpc", "otlp_http", "api", "ui")
+    ports = {name: {"port": port} for name, port in zip(names, _free(len(names)), strict=True)}
+    async with EmbeddedServer(folder / "data", fsync="always") as server:
+        settings = load_settings(
+            data=folder / "data", redis={"url": server.url}, judge={"observations": "all"}, log_level="warning", **ports
+        )
+        environment = {**os.environ, **to_environment(settings)}
+        commands = (["agentdog", "serve"], ["benchmarks.overhead", "--worker", str(record)])
+        serve, worker = (_started([sys.executable, "-m", *words], environment) for words in commands)
+        processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store(server)}
+        try:
+            await _ready(settings, record)
+            before = {name: _cpu_s(pid) for name, pid in processes.items()}
+            sent = await _send(settings, rate, seconds, agents)
+            await _settled(record, len(sent))
+            spent = {name: _cpu_s(pid) - before[name] for name, pid in processes.items()}
+        finally:
+            for process in (serve, worker):
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+    stored = _stored(record)
+    first = min(sent.values()) + WARM_UP_S
+    times = sorted((stored[key] - at) * 1000 for key, at in sent.items() if key in stored and at >= first)
+    span = max(sent.values()) - min(sent.values())
+    return {
+        "steps": len(sent),
+        "steps_a_second": round(len(sent) / span, 1),
+        "measured": len(times),
+        "missing": sum(key not in stored for key in sent),
+        "p50_ms": round(quantile(times, 0.5), 1),
+        "p90_ms": round(quantile(times, 0.9), 1),
+        "p99_ms": round(quantile(times, 0.99), 1),
+        "max_ms": round(times[-1], 1),
+        "cpu_ms_per_step": {name: round(s * 1000 / len(sent), 2) for name, s in spent.items()},
+    }
+
+
+def _started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, env=environment)
+
+
+Key = tuple[str, int]
+
+
+async def _send(settings: Settings, rate: float, seconds: float, agents: int) -> dict[Key, float]:
+    """Sends steps on time; returns when each was due, by trace and index of the step."""
+    sent: dict[Key, float] = {}
+    limits = httpx.Limits(max_connections=agents)
+    async with httpx.AsyncClient(limits=limits, timeout=30) as client, asyncio.TaskGroup() as group:
+        begin = time.time() + 0.2
+        for number in range(agents):
+            group.create_task(_agent(client, settings.otlp_endpoint, number, agents, rate, begin, seconds, sent))
+    return sent
+
+
+async def _agent(
+    client: httpx.AsyncClient, url: str, number: int, agents: int, rate: float, begin: float, seconds: float,
+    sent: dict[Key, float],
+) -> None:  # fmt: skip
+    every = agents / rate
+    due, turn = begin + every * number / agents, 0
+    history: list[dict[str, Any]] = []
+    trace = ""
+    while due < begin + seconds:
+        if turn % STEPS == 0:
+            trace, history = os.urandom(16).hex(), [_message("user", f"Task {number}-{turn}: {TOKENS * 2}")]
+        await asyncio.sleep(max(due - time.time(), 0))
+        span, step = _span(trace, history, turn % STEPS, due)
+        sent[trace, step] = due
+        body = encode_traces([span])
+        (
+            await client.post(f"{url}/v1/traces", content=body, headers={"Content-Type": "application/x-protobuf"})
+        ).raise_for_status()
+        due, turn = due + every, turn + 1
+
+
+def _span(trace: str, history: list[dict[str, Any]], turn: int, now: float) -> tuple[Span, int]:
+    """The span of a model call, then of its tool's answer, and so on; and the index of the step that it tells."""
+    ns = int(now * 1e9)
+    call, args = f"call-{turn // 2}", {"path": f"orders/{turn}.json"}
+    common: dict[str, Any] = {"gen_ai.agent.name": "clerk", "gen_ai.conversation.id": trace}
+    made: dict[str, Any] = {"trace_id": trace, "span_id": os.urandom(8).hex(), "start_ns": ns - 1000, "end_ns": ns}
+    if turn % 2 == 0:
+        answer = {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": call, "name": "read_order", "arguments": args}],
+        }
+        attributes = {
+            **common,
+            "gen_ai.operation.name": "chat",
+            "gen_ai.input.messages": json.dumps(history),
+            "gen_ai.output.messages": json.dumps([answer]),
+        }
+        history.append(answer)
+        return Span(name="chat", attributes=attributes, **made), turn + 1
+    result = f"{turn}: {TOKENS * 3}"
+    attributes = {
+        **common,
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "read_order",
+        "gen_ai.tool.call.id": call,
+        "gen_ai.tool.call.arguments": json.dumps(args),
+        "gen_ai.tool.call.result": result,
+    }
+    history.append({"role": "tool", "parts": [{"type": "tool_call_response", "id": call, "response": result}]})
+    return Span(name="execute_tool read_order", attributes=attributes, **made), turn + 1
+
+
+def _message(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "parts": [{"type": "text", "content": text}]}
+
+
+async def work(record: Path) -> None:
+    """A worker that writes down when the verdict of each step was stored."""
+    settings = load_settings()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with open_store(settings) as store:
+        with record.open("w", buffering=1) as out:
+            judging = Judging(_Watched(store, out), InstantGuard(), settings)  # type: ignore[arg-type]
+            await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
+
+
+class _Watched:
+    """A store that tells which steps a stored diagnosis newly holds."""
+
+    def __init__(self, store: Any, out: Any) -> None:  # noqa: ANN401
+        self._store, self._out = store, out
+        self._trajectories: dict[str, Trajectory] = {}
+        self._seen: dict[str, set[int]] = {}
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._store, name)
+
+    async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
+        """Remembers the run."""
+        found: Assignment | None = await self._store.assignment(project, trajectory_id)
+        if found is not None:
+            self._trajectories[trajectory_id] = found.trajectory
+        return found
+
+    async def save_diagnosis(self, project: str, diagnosis: Diagnosis, **options: Any) -> bool:  # noqa: ANN401
+        """Tells of what is new once it is stored."""
+        saved = bool(await self._store.save_diagnosis(project, diagnosis, **options))
+        now, seen = time.time(), self._seen.setdefault(diagnosis.trajectory_id, set())
+        new = [step.index for step in diagnosis.steps if step.index not in seen] if saved else []
+        if new:
+            seen.update(new)
+            trace = self._trajectories[diagnosis.trajectory_id].steps[0].sources[0].partition(":")[0]
+            self._out.write(json.dumps([trace, new, now]) + "\n")
+        return saved
+
+
+def _stored(record: Path) -> dict[Key, float]:
+    found: dict[Key, float] = {}
+    for line in record.read_text().splitlines():
+        trace, indices, at = json.loads(line)
+        found.update({(trace, index): at for index in indices if (trace, index) not in found})
+    return found
+
+
+async def _settled(record: Path, number: int) -> None:
+    """Waits until every step has a verdict, or nothing more comes."""
+    had, since = -1, time.monotonic()
+    while time.monotonic() - since < 15:
+        have = len(_stored(record))
+        if have >= number:
+            return
+        if have != had:
+            had, since = have, time.monotonic()
+        await asyncio.sleep(0.5)
+
+
+async def _ready(settings: Settings, record: Path) -> None:
+    async with httpx.AsyncClient(timeout=2) as client:
+        for _ in range(600):
+            try:
+                if (await client.get(f"{settings.api_url}/readyz")).status_code == httpx.codes.OK and _there(record):
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+    raise SystemExit("the sidecar did not start")
+
+
+def _there(record: Path) -> bool:
+    return record.exists()
+
+
+def _free(number: int) -> list[int]:
+    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in bound]
+    for each in bound:
+        each.close()
+    return ports
+
+
+def _pid_of_store(server: EmbeddedServer) -> int:
+    told = subprocess.run(
+        ["pgrep", "-f", str(server.url).removeprefix("unix://").rpartition("/")[0]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pids = [int(line) for line in told.stdout.split()]
+    return next((pid for pid in pids if "valkey" in Path(f"/proc/{pid}/comm").read_text()), os.getpid())
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# --- busy
+
+
+def busy(runs: int, wide: bool) -> dict[str, Any]:
+    """Compares the engine with plain concurrent load over the same questions."""
+    from benchmarks.every_step import Server, run_of
+    from tests.support import vllm_server as vllm
+
+    if why := vllm.missing():
+        raise SystemExit(why)
+    with tempfile.TemporaryDirectory(prefix="ad-") as folder:
+        place = Path(folder)
+        model = vllm.model(place / "model", "qwen3_wide" if wide else None)
+        with vllm.vllm_server(model, place / "log") as running, httpx.Client(timeout=120) as client:
+            made = [run_of(Server(running.url, client), 12, seed) for seed in range(runs)]
+            return asyncio.run(_busy(running, made, place))
+
+
+async def _busy(running: Any, runs: Sequence[Trajectory], place: Path) -> dict[str, Any]:  # noqa: ANN401
+    from agentdog.guards.server import ServerGuard
+
+    rounds: dict[str, list[float]] = {"engine": [], "plain": []}
+    questions: list[dict[str, Any]] = []
+    for number in range(3):
+        uri = f"server:{running.url}?pack=generic&threshold=0.9999999&margin=0&timeout=300&cache_salt=engine{number}"
+        guard = ServerGuard.from_uri(uri, environ={})
+        await guard.health()
+        api: Any = guard.replicas.members[0].api
+        asked: list[dict[str, Any]] = []
+        chat = api.chat
+
+        async def noting(messages: Any, _chat: Any = chat, _asked: Any = asked, **fields: Any) -> Any:  # noqa: ANN401
+            _asked.append({"messages": messages, **fields})
+            return await _chat(messages, **fields)
+
+        api.chat = noting
+        rounds["engine"].append(await _rate(running, _engine(guard, runs, place / f"data{number}")))
+        await guard.close()
+        questions = [{**each, "cache_salt": f"plain{number}"} for each in asked]
+        rounds["plain"].append(await _rate(running, _plain(running.url, questions)))
+    rates = {name: round(statistics.median(found)) for name, found in rounds.items()}
+    ratios = [engine / plain for engine, plain in zip(rounds["engine"], rounds["plain"], strict=True)]
+    return {
+        "questions": len(questions),
+        "prompt_tokens_a_second": rates,
+        "rounds": {name: [round(each) for each in found] for name, found in rounds.items()},
+        "ratio": round(statistics.median(ratios), 3),
+    }
+
+
+async def _rate(running: Any, doing: Any) -> float:  # noqa: ANN401
+    """Prompt tokens that the server took, per second."""
+    before, began = running.metric("vllm:prompt_tokens_total"), time.perf_counter()
+    await doing
+    seconds = time.perf_counter() - began
+    return float((running.metric("vllm:prompt_tokens_total") - before) / seconds)
+
+
+async def _engine(guard: Any, runs: Sequence[Trajectory], data: Path) -> None:  # noqa: ANN401
+    """A worker over a store in which all runs wait."""
+    async with EmbeddedServer(data, fsync="everysec") as server:
+        settings = load_settings(data=data, redis={"url": server.url}, judge={"observations": "all", "quiet_s": 0})
+        store, stop = connect(settings, server.url), asyncio.Event()
+        for number, run in enumerate(runs):
+            named = Trajectory(
+                id=f"run-{number}", digest="d", project="p", agents=run.agents, completion="final", missing=(),
+                scopes=(), steps=run.steps,
+            )  # fmt: skip
+            await store.save_trajectory(named, [])
+        worker = Worker(store, Judging(store, guard, settings), settings, name="w")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run(stop))
+            while (await store.projects()).get("p", {}).get("safe", 0) < len(runs):  # noqa: ASYNC110 - the store counts
+                await asyncio.sleep(0.1)
+            stop.set()
+        await store.close()
+
+
+async def _plain(url: str, questions: Sequence[dict[str, Any]]) -> None:
+    """As many requests in flight as the guard has, one after the other."""
+    from agentdog.guards.server import ServerOptions
+
+    waiting = iter(questions)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        for body in waiting:
+            (await client.post(f"{url}/chat/completions", json=body)).raise_for_status()
+
+    async with httpx.AsyncClient(timeout=300) as client, asyncio.TaskGroup() as group:
+        for _ in range(ServerOptions().concurrency):
+            group.create_task(ask(client))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
