@@ -1,5 +1,5 @@
-"""Why a step was judged unsafe: which earlier steps the verdict hangs on."""
+"""Why: which earlier step, and which sentence in it, drove an action or moved a guard's verdict."""
 
-from agentdog.attribution.leave_one_out import Influence, leave_one_out
+from agentdog.attribution.result import Attribution, Cost, Mode, SentenceScore, StepScore, Target
 
-__all__ = ["Influence", "leave_one_out"]
+__all__ = ["Attribution", "Cost", "Mode", "SentenceScore", "StepScore", "Target"]

@@ -37,6 +37,7 @@ COMMANDS = {
     "calibrate": "Fit a guard's threshold on benign runs.",
     "case": "Keep runs as regression cases, which `judge` fails until they are mended.",
     "fix": "Say what to change so that an incident does not happen again.",
+    "attribute": "Say why: which earlier step and sentence drove an action or a verdict.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "outbound": "See who else was told, test whether it arrives.",
     "learn": "Learn a guard for one project from its reviewed runs.",

@@ -22,6 +22,7 @@ from agentdog.trajectory.formats import (
     tracesafe,
     ts_bench,
     who_when,
+    xai,
 )
 from agentdog.trajectory.formats.case import Case
 
@@ -48,6 +49,7 @@ FORMATS = (
     Format("tracesafe", tracesafe.is_row, tracesafe.read),
     Format("ts-bench", ts_bench.is_row, ts_bench.read),
     Format("normalized", normalized.is_row, normalized.read),
+    Format("agentdog-xai", xai.is_row, xai.read),
     Format("chat", lambda value: chat.is_row(value) or chat.is_message(value), chat.read),
     Format("atbench", atbench.is_row, atbench.read),
 )

@@ -1,0 +1,194 @@
+"""Why the agent did this: which step, and which sentence of it, made the action likelier (arXiv 2601.15075, eq. 5-8).
+
+With a the explained action and T≤i the steps up to i, in nats::
+
+    step gain    Δ_i     = log π(a | T≤i) - log π(a | T≤i-1)
+    necessity    Drop(x) = log π(a | T≤i) - log π(a | T≤i without x)
+    sufficiency  Hold(x) = log π(a | x) - log π(a | T≤i)
+    score        Φ(x)    = Drop(x) + Hold(x)
+
+``paper`` follows that. ``compatible`` follows AgentDoG's scripts instead (`AgenticXAI/component_attri.py`,
+`sentence_attri.py`), which differ: a step's score is the gain of the *mean* log-probability of a token; the first
+message is no candidate; hold keeps all steps before and puts the one sentence in place of the step; sentences are cut
+at every full stop; without context the template's default system prompt counts as the action's own.
+
+``approximate`` follows ``paper`` on a shortened trajectory: of the steps that `agentdog.attribution.screen` does not
+put among the first, only the beginning is kept, and they are not ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from agentdog.attribution import screen, sentences
+from agentdog.attribution.messages import Message
+from agentdog.attribution.result import Attribution, Cost, Mode, SentenceScore, StepScore, ranking
+from agentdog.attribution.trie import Span
+from agentdog.base.errors import UsageError
+
+#: ``approximate``: how many steps the screen lets through, and characters that are kept of the others.
+SCREENED = 8
+CUT = 60
+_NOTE = (
+    "The scored model stands in for the agent; it need not be the one that acted. The scores explain the action, not "
+    "the guard's verdict."
+)
+
+_SCREENED_NOTE = "Approximate: steps that share no rare words with the action are shortened and not ranked."
+
+
+class Scored(Protocol):
+    """The summed log-probability of a span, in nats, over how many tokens."""
+
+    @property
+    def total(self) -> float: ...  # noqa: D102
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
+
+
+class Model(Protocol):
+    """What scores spans; see `agentdog.attribution.causal`."""
+
+    name: str
+    computed: int
+    plain: int
+
+    def score(self, spans: Sequence[Span]) -> Sequence[Scored]:
+        """Returns one likelihood a span."""
+        ...
+
+
+class Spans(Protocol):
+    """What makes conversations into spans; see `agentdog.attribution.chats`."""
+
+    def content_span(self, context: Sequence[Message], target: Message) -> Span:
+        """As the paper: the target's content."""
+        ...
+
+    def reference_span(self, context: Sequence[Message], target: Message) -> Span:
+        """As the reference scripts."""
+        ...
+
+
+class _Way(NamedTuple):
+    """The definitions of a mode."""
+
+    mode: Mode
+    span: Callable[[Sequence[Message], Message], Span]
+    split: Callable[[str], list[str]]
+    mean: bool
+    first: bool
+    alone: bool
+    unit: str
+
+
+def explain(
+    model: Model, spans: Spans, messages: Sequence[Message], place: int, *, mode: Mode = "paper", top_k: int = 3
+) -> Attribution:
+    """Attributes the message at `place` to those before it.
+
+    Args:
+        model: scores likelihoods.
+        spans: makes conversations into tokens.
+        messages: of the trajectory.
+        place: of the explained message; from 1 on.
+        mode: ``paper``, ``compatible`` or ``approximate``.
+        top_k: leading steps whose sentences are scored too.
+
+    Raises:
+        UsageError: when the model or its template does not take the conversation.
+    """
+    if place < 1:
+        raise UsageError("the first message has nothing before it that could explain it")
+    way = _way(mode, spans)
+    before, target = list(messages[:place]), messages[place]
+    ranked = list(range(place))
+    if mode == "approximate":
+        ranked = _screened(before, target)
+        before = [
+            m if at in ranked else m._replace(content=screen.shortened(m.content, CUT)) for at, m in enumerate(before)
+        ]
+    ends = sorted({0, place, *ranked, *(at + 1 for at in ranked)})
+    found = dict(zip(ends, model.score([way.span(before[:end], target) for end in ends]), strict=True))
+    steps = _steps(before, found, way)
+    order = ranking(steps)
+    # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
+    for at in sorted(order[:top_k], reverse=True):
+        steps[at] = _with_sentences(model, steps[at], before[: at + 1], target, way)
+    last = messages[place]
+    return Attribution(
+        target="action",
+        mode=mode,
+        step=last.step if last.step is not None else 0,
+        explained=last.content,
+        model=model.name,
+        unit=way.unit,
+        steps=tuple(steps),
+        ranking=order,
+        baseline=found[place].total,
+        cost=Cost(computed=model.computed, plain=model.plain, seconds=0.0),
+        notes=(_NOTE, *((_SCREENED_NOTE,) if mode == "approximate" else ())),
+    )
+
+
+def _way(mode: Mode, spans: Spans) -> _Way:
+    if mode == "compatible":
+        unit = "gain of the mean log-probability of a token"
+        return _Way(mode, spans.reference_span, sentences.split_as_reference, True, False, False, unit)
+    return _Way(mode, spans.content_span, sentences.split, False, True, True, "gain of log-likelihood, nats")
+
+
+def _screened(before: Sequence[Message], target: Message) -> list[int]:
+    """The places that are attributed: the best guesses, the first message (the task) and the last."""
+    guessed = screen.screen([message.content for message in before], target.content)
+    best = sorted(range(len(before)), key=lambda at: (-guessed[at], at))[:SCREENED]
+    return sorted({0, len(before) - 1, *best})
+
+
+def _shortened(message: Message) -> Message:
+    return message._replace(content=screen.shortened(message.content, CUT))
+
+
+def _steps(before: Sequence[Message], found: Mapping[int, Scored], way: _Way) -> list[StepScore]:
+    steps: list[StepScore] = []
+    for at, message in enumerate(before):
+        if at not in found or at + 1 not in found:
+            steps.append(StepScore(step=message.step, role=message.who, score=0.0, candidate=False))
+            continue
+        behind, without = found[at + 1], found[at]
+        gain = _mean(behind) - _mean(without) if way.mean else behind.total - without.total
+        steps.append(
+            StepScore(
+                step=message.step,
+                role=message.who,
+                score=gain,
+                candidate=way.first or at > 0,
+                log_likelihood=behind.total,
+                tokens=behind.tokens,
+            )
+        )
+    return steps
+
+
+def _mean(scored: Scored) -> float:
+    return scored.total / scored.tokens if scored.tokens else -9999.0  # the reference's stand-in for nothing
+
+
+def _with_sentences(model: Model, step: StepScore, upto: Sequence[Message], target: Message, way: _Way) -> StepScore:
+    *before, own = upto
+    pieces = way.split(own.content)
+    asked = [way.span(upto, target)]
+    for index, piece in enumerate(pieces):
+        without = own._replace(content="".join(pieces[:index] + pieces[index + 1 :]))
+        alone = own._replace(content=piece)
+        asked.append(way.span([*before, without], target))
+        asked.append(way.span([alone] if way.alone else [*before, alone], target))
+    base, *others = (scored.total for scored in model.score(asked))
+    scores = [
+        SentenceScore(text=piece, drop=base - drop, hold=hold - base, score=hold - drop)
+        for piece, drop, hold in zip(pieces, others[::2], others[1::2], strict=True)
+    ]
+    return msgspec.structs.replace(step, sentences=tuple(scores))

@@ -1,0 +1,210 @@
+"""What attribution costs: plain reading of every variant beside the tree, interleaved in one run.
+
+``python benchmarks/attribution.py --model FOLDER [--device cuda] [--dtype float32] [--repeats 5]`` needs torch and
+transformers. It prints, for AgentDoG's sample trajectories (where they are at hand) and for generated ones of 30 and 60
+steps, tokens read, seconds, their ratios, the largest difference between the two, and what the approximate mode costs.
+Plain reading is what AgentDoG's scripts do: one forward pass over each whole variant, logits of every position.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agentdog.attribution import likelihood
+from agentdog.attribution.causal import CausalModel, Likelihood
+from agentdog.attribution.chats import Chats
+from agentdog.attribution.messages import Message, messages_of
+from agentdog.attribution.result import Attribution, Mode
+from agentdog.attribution.trie import Span
+from agentdog.guards.engines.folder import read
+from agentdog.trajectory.formats import sniff
+
+_WORDS = re.findall(
+    r"\w+",
+    """order customer address parcel invoice refund account status warehouse delivery courier tracking window morning
+    evening payment method credit number city street branch office record ticket agent reply note summary level region
+    stock item colour size weight carton pallet shelf route driver depot scanner label barcode receipt balance limit""",
+)
+
+
+class Plain:
+    """The same model, every variant read whole: what AgentDoG's scripts do."""
+
+    def __init__(self, causal: CausalModel) -> None:
+        self.model, self.name, self.computed, self.plain = causal.model, causal.name, 0, 0
+
+    def score(self, spans: Sequence[Span]) -> list[Likelihood]:
+        """Scores variants one after the other."""
+        return [self._one(span) for span in spans]
+
+    def _one(self, span: Span) -> Likelihood:
+        given = torch.tensor([span.tokens], device=self.model.device)
+        start = max(span.start, 1)
+        with torch.no_grad():
+            logits = self.model(given, use_cache=False).logits[0]
+            shares = torch.log_softmax(logits[start - 1 : span.end - 1].float(), -1)
+            wanted = given[0, start : span.end]
+            total = float(shares.gather(1, wanted[:, None]).double().sum())
+        self.computed += len(span.tokens)
+        self.plain += len(span.tokens)
+        return Likelihood(total, span.end - start)
+
+
+def generated(steps: int, words: int, seed: int = 0) -> list[Message]:
+    """Makes a run in which the last action copies from a few earlier results; the same for the same seed."""
+    drawn = random.Random(seed)
+    made = [Message("user", f"Please settle {_text(drawn, words)}", 0, "user")]
+    for index in range(1, steps - 1):
+        agent = index % 2 == 1
+        text = _text(drawn, words)
+        made.append(Message("assistant" if agent else "user", text, index, "agent" if agent else "environment"))
+    quoted = [" ".join(made[at].content.split()[:9]) for at in sorted(drawn.sample(range(2, steps - 1, 2), 3))]
+    made.append(Message("assistant", f"Action: settle {' and '.join(quoted)} now.", steps - 1, "agent"))
+    return made
+
+
+def _text(drawn: random.Random, words: int) -> str:
+    sentences, left = [], words
+    while left > 0:
+        size = min(left, drawn.randint(6, 14))
+        told = " ".join(drawn.choice(_WORDS) for _ in range(size))
+        sentences.append(f"{told.capitalize()} {drawn.randint(100, 9999)}.")
+        left -= size + 2
+    return " ".join(sentences)
+
+
+def timed(
+    model: CausalModel | Plain, chats: Chats, messages: list[Message], mode: Mode, cuda: bool
+) -> tuple[Attribution, float, float]:
+    """Returns the attribution, CPU seconds and wall seconds."""
+    if cuda:
+        torch.cuda.synchronize()
+    cpu, wall = time.process_time(), time.perf_counter()
+    found = likelihood.explain(model, chats, messages, len(messages) - 1, mode=mode, top_k=3)
+    if cuda:
+        torch.cuda.synchronize()
+    return found, time.process_time() - cpu, time.perf_counter() - wall
+
+
+def apart(one: Attribution, two: Attribution) -> float:
+    """Returns the largest difference of a log-likelihood, a drop or a hold."""
+    worst = 0.0
+    for a, b in zip(one.steps, two.steps, strict=True):
+        worst = max(worst, abs((a.log_likelihood or 0) - (b.log_likelihood or 0)))
+        for s, t in zip(a.sentences or (), b.sentences or (), strict=False):
+            worst = max(worst, abs(s.drop - t.drop), abs((s.hold or 0) - (t.hold or 0)))
+    return worst
+
+
+def compared(
+    causal: CausalModel, name: str, messages: list[Message], repeats: int, modes: Sequence[Mode]
+) -> dict[str, Any]:
+    """Runs plain and tree in turn, then the approximate mode; medians."""
+    chats, plain, cuda = Chats(causal.tokenizer, causal.name), Plain(causal), causal.model.device.type == "cuda"
+    row: dict[str, Any] = {"trajectory": name, "steps": len(messages)}
+    for mode in modes:
+        slow: list[tuple[float, float]] = []
+        fast: list[tuple[float, float]] = []
+        for _ in range(repeats):
+            causal.forget()
+            plain.computed = plain.plain = 0
+            tree, *seconds = timed(causal, chats, messages, mode, cuda)
+            fast.append((seconds[0], seconds[1]))
+            whole, *seconds = timed(plain, chats, messages, mode, cuda)
+            slow.append((seconds[0], seconds[1]))
+        cpu = statistics.median(s[0] for s in slow) / statistics.median(f[0] for f in fast)
+        wall = statistics.median(s[1] for s in slow) / statistics.median(f[1] for f in fast)
+        tokens = plain.computed / causal.computed
+        row[mode] = {
+            "tokens_plain": plain.computed,
+            "tokens_tree": causal.computed,
+            "ratio_tokens": tokens,
+            "ratio_cpu": cpu,
+            "ratio_wall": wall,
+            "wall_plain_s": statistics.median(s[1] for s in slow),
+            "wall_tree_s": statistics.median(f[1] for f in fast),
+            "largest_difference": apart(tree, whole),
+            "largest_log_likelihood": max(abs(s.log_likelihood or 0) for s in whole.steps),
+        }
+        if mode == "paper" and len(messages) >= 30:
+            row["approximate"] = _approximate(causal, chats, messages, tree, slow, repeats, plain.computed)
+    return row
+
+
+def _approximate(
+    causal: CausalModel,
+    chats: Chats,
+    messages: list[Message],
+    exact: Attribution,
+    slow: list[tuple[float, float]],
+    repeats: int,
+    plain: int,
+) -> dict[str, Any]:
+    seconds = []
+    for _ in range(repeats):
+        causal.forget()
+        found, cpu, wall = timed(causal, chats, messages, "approximate", causal.model.device.type == "cuda")
+        seconds.append((cpu, wall))
+    return {
+        "tokens": causal.computed,
+        "ratio_tokens": plain / causal.computed,
+        "ratio_cpu": statistics.median(s[0] for s in slow) / statistics.median(s[0] for s in seconds),
+        "ratio_wall": statistics.median(s[1] for s in slow) / statistics.median(s[1] for s in seconds),
+        "top_3_overlap": len(set(found.ranking[:3]) & set(exact.ranking[:3])) / 3,
+    }
+
+
+def main() -> None:
+    """Prints a row a trajectory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--samples", default="../shared/attribution", help="folder of short samples")
+    parser.add_argument("--long", nargs="*", default=["30", "60"], help="generated: numbers of steps; or files")
+    parser.add_argument("--words", type=int, default=78, help="of a generated step; about 133 tokens")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    causal = CausalModel(read(given.model), dtype=given.dtype, device=given.device)
+    jobs: list[tuple[str, list[Message], Sequence[Mode]]] = []
+    for file in sorted(Path(given.samples).glob("*.json")):
+        jobs.append((file.name, messages_of(next(iter(sniff.read(file))).trajectory), ("compatible", "paper")))
+    for long in given.long:
+        if long.isdigit():
+            jobs.append((f"generated, {long} steps", generated(int(long), given.words), ("compatible", "paper")))
+        else:
+            for case in sniff.read(Path(long)):
+                messages = messages_of(case.trajectory)
+                last = max(at for at, message in enumerate(messages) if message.role == "assistant")
+                jobs.append((case.trajectory.id, messages[: last + 1], ("paper",)))
+    for name, messages, modes in jobs:
+        try:
+            row = compared(causal, name, messages, given.repeats, modes)
+        except Exception as error:  # one trajectory that does not fit must not cost the others
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        if given.json:
+            print(json.dumps(row), flush=True)
+            continue
+        for mode in (*modes, "approximate"):
+            if mode in row:
+                told = ", ".join(f"{key} {value:.4g}" for key, value in row[mode].items())
+                print(f"{name} ({row['steps']} steps), {mode}: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
