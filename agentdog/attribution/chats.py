@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,6 +46,9 @@ class Chats:
             raise UsageError(f"the model {name} has no chat template; attribution needs an instruction model")
         self._tokenizer = tokenizer
         self._name = name
+        special = sorted((str(t) for t in tokenizer.added_tokens_decoder.values()), key=len, reverse=True)
+        self._breaks = re.compile("(" + "|".join(map(re.escape, special)) + ")") if special else None
+        self._read: dict[str, tuple[list[int], list[tuple[int, int]]]] = {}
 
     def content_span(self, context: Sequence[Message], target: Message) -> Span:
         """Returns a conversation that ends with the target; the span is the target's content, no more and no less.
@@ -71,11 +76,36 @@ class Chats:
         at = text.rfind(words)
         if not words or at < 0:
             raise UsageError(f"the template of {self._name} does not print the explained step's text")
-        read = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        offsets: list[tuple[int, int]] = read["offset_mapping"]
-        places = [i for i, (start, end) in enumerate(offsets) if end > at and start < at + len(words) and end > start]
-        tokens = tuple(read["input_ids"][: places[-1] + 1])
-        return Span(tokens, places[0], len(tokens)), text, offsets[: len(tokens)]
+        tokens, offsets = self._encoded(text)
+        first = bisect.bisect_right(offsets, at, key=lambda offset: offset[1])
+        last = bisect.bisect_left(offsets, at + len(words), key=lambda offset: offset[0])
+        return Span(tuple(tokens[:last]), first, last), text, offsets[:last]
+
+    def _encoded(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Tokenises piece by piece between special tokens, which no word crosses: a variant repeats most pieces.
+
+        The first text is read whole as well: where a tokenizer joins pieces otherwise, all texts are read whole.
+        """
+        if not self._read and self._breaks is not None:
+            whole, breaks = self._tokenizer(text, add_special_tokens=False)["input_ids"], self._breaks
+            self._breaks = (
+                None if [t for piece in breaks.split(text) for t in self._piece(piece)[0]] != whole else breaks
+            )
+        tokens: list[int] = []
+        offsets: list[tuple[int, int]] = []
+        at = 0
+        for piece in self._breaks.split(text) if self._breaks is not None else [text]:
+            found, places = self._piece(piece)
+            tokens += found
+            offsets += [(start + at, end + at) for start, end in places]
+            at += len(piece)
+        return tokens, offsets
+
+    def _piece(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        if text not in self._read:
+            read = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            self._read[text] = (read["input_ids"], read["offset_mapping"])
+        return self._read[text]
 
     def reference_span(self, context: Sequence[Message], target: Message) -> Span:
         """Returns what AgentDoG's scripts score: all tokens behind the context's own, the end of the turn included.
@@ -93,12 +123,7 @@ class Chats:
         return Span(tokens, min(taken, len(tokens)), len(tokens))
 
     def _tokens(self, messages: Sequence[Message], *, begin: bool) -> list[int]:
-        given = [{"role": message.role, "content": message.content} for message in messages]
-        try:
-            found = self._tokenizer.apply_chat_template(given, add_generation_prompt=begin, return_dict=False)
-        except Exception as error:
-            raise self._refused(error) from error
-        return [int(token) for token in found]
+        return self._encoded(self._text(messages, begin=begin))[0]
 
     def _text(self, messages: Sequence[Message], *, begin: bool) -> str:
         given = [{"role": message.role, "content": message.content} for message in messages]
