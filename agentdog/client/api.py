@@ -41,6 +41,7 @@ from agentdog.client.shapes import (
     ReviewList,
     ReviewOutcome,
     Scopes,
+    Standing,
     Stored,
     Suppression,
     Suppressions,
@@ -394,6 +395,23 @@ class Client:
     def budgets(self, project: str | None = None) -> Budgets:
         """Says what guards may cost and did cost: tokens a minute, share of steps labelled, samples, price."""
         return cast("Budgets", self._get("budgets", project=project))
+
+    def learned(self, project: str) -> Standing:
+        """Says what a project has learned, which version decides, and why none does."""
+        return cast("Standing", self._get("learned", project=project))
+
+    def keep_learned(self, model: Mapping[str, Any], *, activate: bool = False) -> Standing:
+        """Keeps a model of `agentdog learn`; `activate` lets it decide, which is refused unless it is better."""
+        asked = self._send("POST", f"learned?activate={str(activate).lower()}", dict(model), timeout=60.0)
+        return cast("Standing", asked)
+
+    def decide_learned(self, project: str, version: str | None) -> Standing:
+        """Lets a version decide in a project, or none."""
+        return cast("Standing", self._send("POST", "learned/deciding", {"project": project, "version": version}))
+
+    def looks(self, any_id: str, step: int, *, project: str | None = None) -> dict[str, Any]:
+        """Says what each detector of the embedded guard looked at in an agent's step (from 0), the quiet ones too."""
+        return cast("dict[str, Any]", self._get(f"looks/{quote(any_id, safe='')}", step=step, project=project))
 
     def calibrations(self) -> list[Calibration]:
         """Returns guards' thresholds that were fitted at this sidecar."""

@@ -687,6 +687,28 @@ class Calibration(TypedDict):
     time: NotRequired[str]
 
 
+class LearnedVersion(TypedDict):
+    """One model that was learned; `figures` has its cross-validated scores and whether it is `better`."""
+
+    version: str
+    made: str
+    base: str
+    threshold: float
+    figures: dict[str, Any]
+
+
+class Standing(TypedDict):
+    """What a project has learned; in any state but ``active`` the guard without it decides."""
+
+    project: str
+    state: NotRequired[Literal["off", "active", "drifted", "outdated"]]
+    version: NotRequired[str]
+    since: NotRequired[str]
+    why: NotRequired[str]
+    drift: NotRequired[dict[str, Any]]
+    versions: NotRequired[list[LearnedVersion]]
+
+
 class AlertState(TypedDict):
     """How a project's alerts stand; without `alert_from` every incident alerts. `guard` is name and fingerprint."""
 

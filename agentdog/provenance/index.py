@@ -75,17 +75,23 @@ class ProvenanceIndex:
     def __init__(self) -> None:
         # What is known of a value is replaced, never changed in place: copies share it.
         self._seen: dict[tuple[Kind, str], Mapping[Source, int]] = {}
+        self._spans: dict[str, Mapping[Source, int]] = {}
 
     def fork(self) -> ProvenanceIndex:
         """Returns a copy that grows on its own, for less than a reading of the texts costs."""
         twin = ProvenanceIndex()
-        twin._seen = self._seen.copy()
+        twin._seen, twin._spans = self._seen.copy(), self._spans.copy()
         return twin
 
     def add(self, text: str, source: Source, step: int) -> None:
         """Records every value of a text; a value already seen from that source keeps its first step."""
         self._record(extract(text), source, step)
-        self._record(spans(text), source, step)
+        for span in spans(text):
+            known = self._spans.get(span)
+            if known is None:
+                self._spans[span] = {source: step}
+            elif source not in known:
+                self._spans[span] = {**known, source: step}
 
     def add_arguments(self, arguments: Any, source: Source, step: int) -> None:  # noqa: ANN401 - any JSON value
         """Records every value of a call's arguments, numbers included."""
@@ -102,6 +108,8 @@ class ProvenanceIndex:
 
     def seen(self, value: Value) -> Mapping[Source, int]:
         """Returns the first step per source; empty for a value never seen."""
+        if value.kind is Kind.SPAN:
+            return self._spans.get(value.key, {})
         return self._seen.get((value.kind, value.key), {})
 
     def trace(self, arguments: Any) -> list[Trace]:  # noqa: ANN401 - any JSON value
@@ -109,10 +117,11 @@ class ProvenanceIndex:
         found: dict[tuple[str, Kind, str], Trace] = {}
         for name, leaf in [*leaves(arguments), *joined(arguments)]:
             for value in of_argument(name, leaf):
-                found.setdefault((name, value.kind, value.key), Trace(value, name, dict(self.seen(value))))
+                found.setdefault((name, value.kind, value.key), Trace(value, name, self.seen(value)))
             if isinstance(leaf, str):
-                for value in all_spans(leaf):
-                    seen = self.seen(value)
+                for span in all_spans(leaf):
+                    seen = self._spans.get(span)
                     if seen:  # a span that nobody said is not a value, only text
-                        found.setdefault((name, value.kind, value.key), Trace(value, name, dict(seen)))
+                        value = Value(Kind.SPAN, span, span)
+                        found.setdefault((name, Kind.SPAN, span), Trace(value, name, seen))
         return list(found.values())

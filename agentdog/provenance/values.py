@@ -7,17 +7,16 @@ pattern has bounded repetition, and what is decoded is decoded once, so the time
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from agentdog.base.anchored import Anchored
 from agentdog.provenance import encodings
 
 
@@ -37,8 +36,7 @@ class Kind(StrEnum):
     SPAN = "span"
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A traceable value: its kind, the key that all its spellings share, and the words as they stood."""
 
     kind: Kind
@@ -55,16 +53,26 @@ _DOT = re.compile(r"\s?[\[({]\s?dot\s?[\])}]\s?", re.IGNORECASE)
 _GLUED = re.compile(r"[\"']\s?\+\s?[\"']")
 _SPACED_AT = re.compile(r"(?<=\w)\s@\s(?=[\w\-]{1,63}\.)")
 _WORD = re.compile(r"[^\W_]+")
+_DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"\d{4}")
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 _URL = re.compile(r"\b(?:https?|ftp|wss?)://([A-Za-z0-9.\-:@\[\]]{1,255})([^\s\"'<>\\)\]}|]{0,2048})", re.IGNORECASE)
+_TOP = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|test|example|xyz|site|online"
 _HOST = re.compile(
     r"(?<![@\w.\-/])(?:www\.(?:[A-Za-z0-9\-]{1,63}\.){1,6}[A-Za-z]{2,24}"
-    r"|(?:[A-Za-z0-9\-]{1,63}\.){1,6}(?:com|org|net|edu|gov|io|dev|app|ai|co|info|biz|test|example|xyz|site|online))\b"
+    r"|(?:[A-Za-z0-9\-]{1,63}\.){1,6}(?:" + _TOP + r"))\b"
     r"(?![@\w])",
     re.IGNORECASE,
 )
+_HOST_ENDS = ("www.", *(f".{end}" for end in _TOP.split("|")))
 _PATH = re.compile(r"(?<![\w:/.<])(?:~|\.{1,2})?(?:/[\w.@+\-]{1,255}){1,32}|\b[A-Za-z]:\\[^\s\"'<>|]{1,512}")
+_FILE_ENDS = (
+    ".txt", ".md", ".pdf", ".doc", ".xls", ".csv", ".json", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".log",
+    ".py", ".sh", ".sql", ".db", ".zip", ".tar", ".gz", ".pem", ".key", ".env", ".htm", ".js", ".ts", ".png", ".jpg",
+    ".jpeg", ".eml",
+)  # fmt: skip
+"""A text without any of them names no file, and one without any of `_HOST_ENDS` no host: then nothing is looked for."""
 _FILE = re.compile(
     r"(?<![\w/])[\w\-]{1,100}\.(?:txt|md|pdf|docx?|xlsx?|csv|json|ya?ml|toml|ini|cfg|conf|log|py|sh|sql|db|zip|tar|gz"
     r"|pem|key|env|html?|js|ts|png|jpe?g|eml)\b",
@@ -75,33 +83,33 @@ _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?\b")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ().\-]{6,18}\d(?!\w)")
 _CONTINENTAL = re.compile(r"\d{1,3}(?:\.\d{3}){0,6},\d{1,2}|\d{1,3}(?:\.\d{3}){2,6}")
 _ANY_DATE = encodings.DATE
-_AMOUNT = re.compile(
+_AMOUNT = Anchored(
     r"[$€£¥]\s?(\d{1,3}(?:\.\d{3}){1,6},\d{1,2}|\d[\d,]{0,20}(?:\.\d{1,8})?)"
     r"|\b(\d{1,3}(?:\.\d{3}){1,6},\d{1,2}|\d[\d,]{0,20}(?:\.\d{1,8})?)\s?(?:usd|eur|gbp|dollars?|euros?|btc|eth)\b",
     re.IGNORECASE,
 )
 _SECRETS = (
-    re.compile(r"\[secret:[a-z_\-]{1,40}:[^\]\s]{1,64}\]"),  # what redaction leaves: equal secrets stay equal
-    re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"),
-    re.compile(r"\bsk-[A-Za-z0-9_\-]{16,200}|\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_\w{20,255}"),
-    re.compile(r"\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9\-]{10,200}|\bAIza[\w\-]{35}"),
-    re.compile(r"\beyJ[\w\-]{8,2000}\.eyJ[\w\-]{8,2000}\.[\w\-]{8,1000}"),
+    Anchored(r"\[secret:[a-z_\-]{1,40}:[^\]\s]{1,64}\]", 0),  # what redaction leaves: equal secrets stay equal
+    Anchored(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----", 0),
+    Anchored(r"\bsk-[A-Za-z0-9_\-]{16,200}|\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_\w{20,255}", 0),
+    Anchored(r"\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9\-]{10,200}|\bAIza[\w\-]{35}", 0),
+    Anchored(r"\beyJ[\w\-]{8,2000}\.eyJ[\w\-]{8,2000}\.[\w\-]{8,1000}", 0),
 )
 _KINDS = {"email": Kind.EMAIL, "phone": Kind.IDENTIFIER, "card": Kind.PERSONAL}
-_PERSONAL = re.compile(rf"\[personal:({'|'.join(_KINDS)}):[^\]\s]{{1,64}}\]")
+_PERSONAL = Anchored(rf"\[personal:({'|'.join(_KINDS)}):[^\]\s]{{1,64}}\]")
 _NAMES_OF_SECRETS = (
     r"pass(?:word|wd|phrase|code)|secret(?:[_ ]?key)?|api[_ -]?key|access[_ ]?token|auth[_ ]?token|private[_ ]?key"
     r"|pin[_ ]?code|cvv"
 )
 _SECRET_NAME = re.compile(_NAMES_OF_SECRETS, re.IGNORECASE)
-_ASSIGNED_SECRET = re.compile(
+_ASSIGNED_SECRET = Anchored(
     rf"\b(?:{_NAMES_OF_SECRETS})[\"']?\s{{0,2}}[:=]\s{{0,2}}[\"']?([^\s\"',;}}{{<>()]{{4,200}})", re.IGNORECASE
 )
-_TOLD_SECRET = re.compile(  # in prose only what looks made up: "the password is required" tells no password
+_TOLD_SECRET = Anchored(  # in prose only what looks made up: "the password is required" tells no password
     rf"\b(?:{_NAMES_OF_SECRETS})\s(?:is|was)\s[\"']?((?=[^\s\"']{{0,200}}[\d$!#@%^&*])[^\s\"',;]{{4,200}})",
     re.IGNORECASE,
 )
-_SECRET_FILE = re.compile(
+_SECRET_FILE = Anchored(
     r"(?<![\w])(?:[\w./~\-]{0,120}/)?(?:pass(?:word|wd)s?(?:\.\w{1,5})?(?<=[.\w])|id_(?:rsa|dsa|ecdsa|ed25519)|\.env|"
     r"credentials?\.\w{1,5}|secrets?\.\w{1,5}|wallet\.dat|\.netrc|\.pgpass|shadow|[\w\-]{1,60}\.(?:pem|kdbx|p12))(?!\w)",
     re.IGNORECASE,
@@ -111,6 +119,7 @@ _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 
 
+@lru_cache(maxsize=16)
 def normalise(text: str) -> str:
     """Undoes what changes the looks of a value and not the value: entities, URL-encoding, invisible characters."""
     if not text.isascii():
@@ -172,11 +181,15 @@ def _extracted(text: str) -> tuple[Value, ...]:
 
 
 def _values(text: str) -> Iterator[Value]:
+    """What cannot be there is not looked for: no place without its mark, no number or date without a digit."""
+    digits = _DIGIT.search(text) is not None
     yield from _redacted(text)
-    yield from _places(text)
-    yield from _numbers(text)
-    yield from _dates(text)
-    yield from _sensitive(text)
+    lowered = text.lower()
+    yield from _places(text, lowered)
+    if digits:
+        yield from _numbers(text, lowered)
+        yield from _dates(text)
+    yield from _sensitive(text, lowered, numeric=digits)
 
 
 def of_argument(name: str, leaf: str | float) -> Iterator[Value]:
@@ -198,23 +211,24 @@ def _redacted(text: str) -> Iterator[Value]:
         yield Value(_KINDS[match[1]], match[0], match[0])
 
 
-def _places(text: str) -> Iterator[Value]:
-    for match in _EMAIL.finditer(text):
-        yield Value(Kind.EMAIL, match[0].lower(), match[0])
-    for match in _URL.finditer(text):
+def _places(text: str, lowered: str) -> Iterator[Value]:
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            yield Value(Kind.EMAIL, match[0].lower(), match[0])
+    for match in _URL.finditer(text) if "://" in text else ():
         host = match[1].lower().rsplit("@", 1)[-1].removeprefix("www.").rstrip(".")
         rest = match[2].rstrip(".,;:!?/")
         yield Value(Kind.URL, host + rest.lower(), match[0].rstrip(".,;:!?"))
         yield Value(Kind.HOST, host, host)
-    for match in _HOST.finditer(text):
+    for match in _HOST.finditer(text) if "." in text and any(e in lowered for e in _HOST_ENDS) else ():
         yield Value(Kind.HOST, match[0].lower().removeprefix("www."), match[0])
-    for pattern in (_PATH, _FILE):
-        for match in pattern.finditer(text):
+    for pattern, needed in ((_PATH, ("/", ":\\")), (_FILE, _FILE_ENDS)):
+        for match in pattern.finditer(text) if any(n in lowered for n in needed) else ():
             quote = match[0].rstrip(".,;:!?")
             yield Value(Kind.PATH, quote.lower(), quote)
 
 
-def _numbers(text: str) -> Iterator[Value]:
+def _numbers(text: str, lowered: str) -> Iterator[Value]:
     for pattern in (_IDENTIFIER, _IBAN, _PHONE):
         for match in pattern.finditer(text):
             if _DATE.match(match[0]):
@@ -222,28 +236,36 @@ def _numbers(text: str) -> Iterator[Value]:
             key = "".join(c for c in match[0].lower() if c.isalnum())
             if len(key) >= 5:  # shorter ones (years, counts) meet by chance
                 yield Value(Kind.IDENTIFIER, key, match[0])
-    for match in _AMOUNT.finditer(text):
+    for match in _AMOUNT.finditer(text, lowered):
         yield Value(Kind.AMOUNT, number(match[1] or match[2]), match[0])
 
 
 def _dates(text: str) -> Iterator[Value]:
     """Every date as ISO 8601; ``05/01/2024`` may be two days, and is kept as both."""
-    for match in _ANY_DATE.finditer(text):
-        for key in encodings.iso_dates(match):
+    for match in _ANY_DATE.finditer(text) if _YEAR.search(text) else ():
+        for key in _iso(match[0]):
             yield Value(Kind.DATE, key, match[0])
 
 
-def _sensitive(text: str) -> Iterator[Value]:
+@lru_cache(maxsize=4096)
+def _iso(quote: str) -> tuple[str, ...]:
+    match = _ANY_DATE.match(quote)
+    return tuple(encodings.iso_dates(match)) if match else ()
+
+
+def _sensitive(text: str, lowered: str, *, numeric: bool) -> Iterator[Value]:
     for pattern in _SECRETS:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text, lowered):
             yield Value(Kind.SECRET, match[0], match[0])
     for pattern in (_ASSIGNED_SECRET, _TOLD_SECRET):
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(text, lowered):
             yield Value(Kind.SECRET, match[1].rstrip("."), match[0])
-    for match in _SECRET_FILE.finditer(text):
+    for match in _SECRET_FILE.finditer(text, lowered):
         if _SECRET_FILE_NAME.search(match[0]):
             yield Value(Kind.SECRET_FILE, match[0].lower(), match[0])
-    for match in _SSN.finditer(text):
+    if not numeric:
+        return
+    for match in _SSN.finditer(text) if "-" in text else ():
         yield Value(Kind.PERSONAL, match[0].replace("-", ""), match[0])
     for match in _CARD.finditer(text):
         digits = re.sub(r"\D", "", match[0])
@@ -260,24 +282,17 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0 and len(set(digits)) > 1
 
 
-def _span(chunk: Sequence[str]) -> str:
-    return hashlib.blake2b(" ".join(chunk).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def spans(text: str) -> Iterator[Value]:
+def spans(text: str) -> Iterator[str]:
     """Cuts a text into neighbouring spans of `SPAN_WORDS` words: what an index stores."""
     found = words(normalise(text))
     for start in range(0, len(found) - SPAN_WORDS + 1, SPAN_WORDS):
-        chunk = found[start : start + SPAN_WORDS]
-        yield Value(Kind.SPAN, _span(chunk), " ".join(chunk))
+        yield " ".join(found[start : start + SPAN_WORDS])
 
 
-def all_spans(text: str) -> Iterator[Value]:
+def all_spans(text: str) -> Iterator[str]:
     """Every span of `SPAN_WORDS` words, at every word: what an index is asked.
 
     Against spans stored end to end, any copy of ``2 * SPAN_WORDS - 1`` words or more is found wherever it starts.
     """
     found = words(normalise(text))
-    for start in range(len(found) - SPAN_WORDS + 1):
-        chunk = found[start : start + SPAN_WORDS]
-        yield Value(Kind.SPAN, _span(chunk), " ".join(chunk))
+    yield from map(" ".join, zip(*(found[ahead:] for ahead in range(SPAN_WORDS)), strict=False))

@@ -23,6 +23,7 @@ from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.guards.asker import asking
 from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
+from agentdog.service.learning import Learning
 from agentdog.service.purse import StoreLeases, StorePurse
 from agentdog.service.settings import Settings
 from agentdog.service.tracing import SILENT, asked
@@ -126,6 +127,7 @@ class Judging:
         self._tracer = tracer
         self._store = store
         self._guard = guard
+        self._learning = Learning(store, guard, clock)
         self._settings = settings
         self._figures = figures or Figures(store)
         self._progress_s = progress_s
@@ -160,10 +162,11 @@ class Judging:
         cache = _ProjectCache(self._store, trajectory, self._progress_s)
         leases = StoreLeases(self._store, project, self._settings.worker.lease_s)
         purse = StorePurse(self._store, project, self._settings.judge, self._clock)
+        guard = await self._learning.guard_for(project)
         tuning = await self._store.tuning(project) or Tuning()
         progress = _Progress(self._store, project, self._progress_s, tuning.alerting)
         terms = Terms(
-            policy=await self._policy(tuning),
+            policy=await self._policy(tuning, guard),
             cache=cache,
             clock=self._clock,
             progress=progress.tell,
@@ -182,8 +185,10 @@ class Judging:
         keeper = asyncio.create_task(leases.keep())
         try:
             with asking(project):
-                done = await look(trajectory, self._guard, terms)
+                done = await look(trajectory, guard, terms)
             await progress.save(done.diagnosis, complete=not done.left)
+            if not done.left:
+                await self._learning.saw(trajectory, guard)
             return done
         except _MovedOn:
             return None
@@ -196,8 +201,8 @@ class Judging:
                 await self._store.count_asked(project, trajectory.id, purse.answers)
             await self._store.leftovers(project, trajectory.id)
 
-    async def _policy(self, tuning: Tuning) -> Policy:
-        judge, guard = self._settings.judge, self._guard.info.fingerprint
+    async def _policy(self, tuning: Tuning, asked: Guard) -> Policy:
+        judge, guard = self._settings.judge, asked.info.fingerprint
         calibration = (await self._store.calibrations()).get(guard) or shipped(guard)
         return Policy(
             observations=judge.observations,

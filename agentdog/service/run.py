@@ -16,6 +16,7 @@ from agentdog.service.explaining import Explaining
 from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
+from agentdog.service.learning import Learning
 from agentdog.service.process import configure_logging, stop_event
 from agentdog.service.redaction import Redactor, redactor_of
 from agentdog.service.retention import Retention
@@ -118,6 +119,7 @@ def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile,
         on_unsafe=Decision(settings.check.on_unsafe),
         project=settings.project,
         redact=redactor.struct if redactor is not None else lambda asked: asked,
+        guard_for=Learning(store, guard).guard_for,
     )
 
 

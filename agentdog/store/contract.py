@@ -13,6 +13,7 @@ import msgspec
 from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Outcome, Verdict
+from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.outbound import Delivery
 from agentdog.review import Review, Reviewed, Suppression
 from agentdog.spans.records import Decoded, Record
@@ -360,6 +361,30 @@ class Store(Protocol):
 
     async def save_tuning(self, project: str, tuning: Tuning) -> None:
         """Decides about a project's alerts from now on."""
+        ...
+
+    async def learned(self, project: str) -> Standing | None:
+        """Returns how it stands with what a project has learned; ``None`` where nothing was."""
+        ...
+
+    async def save_learned(self, standing: Standing) -> None:
+        """Decides how it stands; models that it no longer lists are dropped."""
+        ...
+
+    async def learned_model(self, project: str, version: str) -> bytes | None:
+        """Returns the file of a model that was learned."""
+        ...
+
+    async def save_learned_model(self, project: str, version: str, data: bytes) -> None:
+        """Keeps the file of a model that was learned."""
+        ...
+
+    async def saw_run(self, project: str, version: str, trajectory_id: str, share: float) -> None:
+        """Notes the share of words in a run that ended which a model does not know."""
+        ...
+
+    async def seen_runs(self, project: str, version: str) -> Sequence[float]:
+        """Returns these shares of the newest runs, the oldest first, one per run."""
         ...
 
     async def calibrations(self) -> Mapping[str, Calibration]:

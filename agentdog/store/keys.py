@@ -38,6 +38,8 @@ key (``ad:{pNN}:…``)                      what
 ``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
 ``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
 ``calibrations``                          partition 0: hash: guard → its threshold on the maximum over steps
+``learned:PROJECT``                       hash: models that were learned, by version; how they stand
+``novelty:PROJECT:VERSION``               list: the newest runs, and how new their words are to that model
 ========================================  ====================================================================
 """
 
@@ -269,3 +271,13 @@ def send_rate(target: str, minute: int) -> str:
 def spent(minute: int) -> str:
     """Hash of the tokens that guards computed in one minute, by project."""
     return key(0, "spent", str(minute))
+
+
+def learned(project: str) -> str:
+    """Hash of what a project has learned."""
+    return key(partition(project), "learned", project)
+
+
+def novelty(project: str, version: str) -> str:
+    """List of runs with the share of their words that a model does not know."""
+    return key(partition(project), "novelty", project, version)

@@ -9,6 +9,7 @@ from agentdog.base.clock import Clock, SystemClock
 from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
+from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.outbound import Delivery
 from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
@@ -34,6 +35,7 @@ from agentdog.store.feed import Feed
 from agentdog.store.figures import Figures
 from agentdog.store.journal import Journal
 from agentdog.store.keys import Lane
+from agentdog.store.learned import LearnedModels
 from agentdog.store.library import Library
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
@@ -80,6 +82,7 @@ class RedisStore:
         self._eraser = Eraser(link, self._listing, self._library.trajectory, self._journal.drop)
         self._figures = Figures(link)
         self._analyses = AnalysisShelf(link)
+        self._learned = LearnedModels(link)
         self._outbox = Outbox(link)
         self._tokens = Tokens(link, clock)
         self._audit = AuditLog(link, clock)
@@ -237,6 +240,30 @@ class RedisStore:
     async def save_tuning(self, project: str, tuning: Tuning) -> None:
         """See `Figures.save_tuning`."""
         await self._figures.save_tuning(project, tuning)
+
+    async def learned(self, project: str) -> Standing | None:
+        """See `LearnedModels.standing`."""
+        return await self._learned.standing(project)
+
+    async def save_learned(self, standing: Standing) -> None:
+        """See `LearnedModels.save_standing`."""
+        await self._learned.save_standing(standing)
+
+    async def learned_model(self, project: str, version: str) -> bytes | None:
+        """See `LearnedModels.model`."""
+        return await self._learned.model(project, version)
+
+    async def save_learned_model(self, project: str, version: str, data: bytes) -> None:
+        """See `LearnedModels.save_model`."""
+        await self._learned.save_model(project, version, data)
+
+    async def saw_run(self, project: str, version: str, trajectory_id: str, share: float) -> None:
+        """See `LearnedModels.saw`."""
+        await self._learned.saw(project, version, trajectory_id, share)
+
+    async def seen_runs(self, project: str, version: str) -> Sequence[float]:
+        """See `LearnedModels.seen`."""
+        return await self._learned.seen(project, version)
 
     async def calibrations(self) -> Mapping[str, Calibration]:
         """See `Figures.calibrations`."""

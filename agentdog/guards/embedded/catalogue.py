@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from agentdog.base.anchored import Anchored
 from agentdog.base.ids import canonical_json, digest
 
 
@@ -21,7 +21,7 @@ class Cue:
 
     name: str
     weight: float
-    pattern: re.Pattern[str]
+    pattern: Anchored
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Danger:
 
     name: str
     severity: str
-    pattern: re.Pattern[str]
+    pattern: Anchored
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Catalogue:
     imperative: Cue
     match: Mapping[str, float]
     joins: Mapping[str, float]
-    talk: Mapping[str, re.Pattern[str]]
-    harm: Mapping[str, re.Pattern[str]]
+    talk: Mapping[str, Anchored]
+    harm: Mapping[str, Anchored]
     weights: Mapping[str, Mapping[str, float]]
     destructive: tuple[Danger, ...]
     fingerprint: str
@@ -71,15 +71,13 @@ def load() -> Catalogue:
         imperative=_cue("imperative", data["imperative"]),
         match=data["match"],
         joins=data["joins"],
-        talk={name: re.compile(pattern, re.IGNORECASE) for name, pattern in data["talk"].items()},
-        harm={name: re.compile(pattern, re.IGNORECASE) for name, pattern in data["harm"].items()},
+        talk={name: Anchored(pattern) for name, pattern in data["talk"].items()},
+        harm={name: Anchored(pattern) for name, pattern in data["harm"].items()},
         weights=data["weights"],
-        destructive=tuple(
-            Danger(r["name"], r["severity"], re.compile(r["pattern"], re.IGNORECASE)) for r in data["destructive"]
-        ),
+        destructive=tuple(Danger(r["name"], r["severity"], Anchored(r["pattern"])) for r in data["destructive"]),
         fingerprint=digest("catalogue", canonical_json(data)),
     )
 
 
 def _cue(name: str, row: Mapping[str, Any]) -> Cue:
-    return Cue(name, row["weight"], re.compile(row["pattern"], re.IGNORECASE))
+    return Cue(name, row["weight"], Anchored(row["pattern"]))

@@ -93,6 +93,7 @@ class EmbeddedGuard:
     def looks(self, header: Header, steps: Sequence[Step]) -> tuple[Look, ...]:
         """Says what each detector looked at in the last agent step of a prefix, the quiet ones too."""
         session = self.open(header)
+        session.looking = True
         for step in steps:
             session.extend(step)
         return session.looks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -28,12 +28,14 @@ _FIELD = re.compile(r"\n\s*(?:- )?[a-z][a-z_]{1,24}:\s|[\"']\s*,\s*[\"'][\w ]{1,
 _WRAP = re.compile(r"(?<=[\w,'’])[ \t]*\n[ \t]*(?=[a-z(])(?![a-z_]{2,24}:\s)")  # noqa: RUF001
 """A line break inside a sentence, as YAML and e-mail fold their lines."""
 _ADDRESS = re.compile(r"\S*@\S*|\S*://\S*|\bwww\.\S*")
+_QUOTED = 60
 _LONGEST = 600
 _TELLING = 4
 _STEM = 6
 _BACK = 240
-"""The longest quote; letters in a telling word, shorter ones are mostly grammar; letters by which two words are taken
-for one; characters before a cue in which its sentence begins."""
+"""Characters that stand in a call only if it quotes an instruction; the longest quote; letters in a telling word,
+shorter ones are mostly grammar; letters by which two words are taken for one; characters before a cue in which its
+sentence begins."""
 COMMON = frozenset(
     words(
         "this that with from have your will they them then than what when where which there their about into also "
@@ -59,14 +61,28 @@ class Instruction:
     quote: str
     cues: tuple[str, ...]
     strength: float
-    effects: frozenset[Effect]
-    values: frozenset[tuple[Kind, str]]
     origin: Origin
+    catalogue: EffectCatalogue = field(repr=False, compare=False)
+
+    @cached_property
+    def effects(self) -> frozenset[Effect]:
+        """What its words ask for."""
+        return self.catalogue.asked(normalise(self.quote))
+
+    @cached_property
+    def values(self) -> frozenset[tuple[Kind, str]]:
+        """The values that stand in it."""
+        return frozenset((v.kind, v.key) for v in extract(self.quote))
 
     @cached_property
     def plain(self) -> str:
         """Its words on one line, normalised, in lower case."""
         return " ".join(normalise(self.quote).lower().split())
+
+    @cached_property
+    def opening(self) -> str:
+        """Its first words, by which a call that quotes it is told from one that obeys it."""
+        return self.plain.strip(" -'\"")[:_QUOTED]
 
     @cached_property
     def joined(self) -> str:
@@ -113,7 +129,7 @@ def find(
         sentences = list(_sentences(text))
         for number, (start, sentence) in enumerate(sentences):
             inside = any(a <= start < b for a, b, _ in passages)
-            if inside or not catalogue.imperative.pattern.search(sentence):
+            if inside or not catalogue.imperative.pattern.holds(sentence):
                 continue
             follows = sentences[number + 1][1] if number + 1 < len(sentences) else ""
             both = f"{sentence} {follows}" if _continues(follows) else sentence
@@ -143,15 +159,15 @@ def _instruction(
         quote=quote,
         cues=tuple(sorted(cues)),
         strength=noisy_or([catalogue.imperative.weight, *weights]),
-        effects=effects.asked(normalise(quote)),
-        values=frozenset((v.kind, v.key) for v in extract(quote)),
         origin=origin,
+        catalogue=effects,
     )
 
 
 def _passages(text: str, catalogue: Catalogue) -> Iterator[tuple[int, int, frozenset[str]]]:
     """Stretches of text that cues colour, each up to the end of its field; cues within reach colour together."""
-    marks = sorted((m.start(), m.end(), c.name) for c in catalogue.cues for m in c.pattern.finditer(text))
+    lowered = text.lower()
+    marks = sorted((m.start(), m.end(), c.name) for c in catalogue.cues for m in c.pattern.finditer(text, lowered))
     current: tuple[int, int, frozenset[str]] | None = None
     for start, end, name in marks:
         if current and start < current[1]:

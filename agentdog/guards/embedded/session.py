@@ -44,6 +44,7 @@ class EmbeddedSession:
         self._unsafe: list[Evidence] = []
         self._doubts: list[Evidence] = []
         self.signals: list[tuple[int, dict[str, float]]] = []
+        self.looking = False
         self.looks: tuple[Look, ...] = ()
 
     @property
@@ -85,7 +86,8 @@ class EmbeddedSession:
         p = self._model.p(signals, max((e.weight for e in found), default=0.0))
         self._p = max(self._p, p)
         self.signals.append((turn.index, signals))
-        self.looks = looks(turn, self._scene, self._detectors, found)
+        if self.looking:
+            self.looks = looks(turn, self._scene, self._detectors, found)
         # Only what crosses the threshold in its own step is evidence of an unsafe prefix: the rest was doubt.
         (self._unsafe if p >= self._threshold else self._doubts).extend(e for e in found if e.weight > 0)
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from agentdog.guards.embedded.catalogue import Catalogue
+from agentdog.guards.embedded.instructions import stems
 from agentdog.provenance import Effect, Kind, Trace, leaves
 from agentdog.provenance.effects import name_words
 from agentdog.trajectory import ToolCall
@@ -63,6 +64,11 @@ class Act:
     def short_words(self) -> str:
         """The tool's name and the short arguments."""
         return " ".join([name_words(self.call.name), *self.short_leaves])
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """Stems of their telling words."""
+        return stems(self.short_words)
 
     @cached_property
     def joined_name(self) -> str:

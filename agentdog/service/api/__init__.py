@@ -16,6 +16,7 @@ from agentdog.service.api import (
     deliveries,
     exports,
     forget,
+    learned,
     operations,
     patterns,
     remedies,
@@ -56,6 +57,7 @@ def build_router(
     router.include_router(operations.build(store, guard))
     router.include_router(analyses.build(store))
     router.include_router(tuning.build(store, guard, limits or JudgeSettings()))
+    router.include_router(learned.build(store, guard))
     router.include_router(care.build(store))
     router.include_router(deliveries.build(store))
     router.include_router(forget.build(store, redactor.text if redactor is not None else lambda text: text))

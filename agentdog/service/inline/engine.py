@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -36,9 +36,11 @@ STORE_UNAVAILABLE = "store_unavailable"
 #: Threads that read prefixes. A guard's own code that hangs in one takes it away, so they are ours alone.
 _THREADS = 16
 _WARM_UP_S = 10.0
+_GUARDS = 16  # whose sessions are kept: the one in use, and those that projects have learned
 _FIRST = Asked(action=Action(tool="warm_up"), deadline_ms=1.0)
 #: Takes secrets out of everything that a caller sent; the same function that ingest uses on what arrives there.
 Redact = Callable[[Any], Any]
+GuardFor = Callable[[str], Awaitable[Guard]]
 
 
 class _Known(NamedTuple):
@@ -70,9 +72,10 @@ class Checker:
         project: of callers that name none.
         redact: applied to what the caller sent before anything else sees it.
         effects: what tools do.
+        guard_for: names the guard of a project, where it has one of its own; must be quick.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - seams of a check, by keyword
         self,
         store: Store,
         guard: Guard,
@@ -83,6 +86,7 @@ class Checker:
         project: str = "default",
         redact: Redact = lambda value: value,
         effects: EffectCatalogue | None = None,
+        guard_for: GuardFor | None = None,
     ) -> None:
         self._store = store
         self._guard = guard
@@ -92,7 +96,8 @@ class Checker:
         self._project = project
         self._redact = redact
         self._effects = effects or load_catalogue()
-        self._sessions = Sessions(guard)
+        self._guard_for = guard_for
+        self._sessions = {guard.info.fingerprint: Sessions(guard)}
         self._threads = ThreadPoolExecutor(_THREADS, "check")
         self._late: set[asyncio.Task[Answer | _Unknown]] = set()
 
@@ -104,7 +109,7 @@ class Checker:
         """Pays what only the first question costs (modules, TLS, connections) before anybody waits for an answer."""
         try:
             async with asyncio.timeout(_WARM_UP_S):
-                await self._aside(self._sessions.at_end, prefix.bare(_FIRST, self._project))
+                await self._aside(self._of(self._guard).at_end, prefix.bare(_FIRST, self._project))
                 health = await self._guard.health()
                 _log.info("checks ask %s: %s", self._guard.info.name, health.detail)
         except TimeoutError:
@@ -215,9 +220,18 @@ class Checker:
         return _by_rule(rule, None, 0) if rule is not None and first is rule else unknown
 
     async def _judge(self, trajectory: Trajectory) -> Verdict:
+        guard = self._guard if self._guard_for is None else await self._guard_for(trajectory.project)
         with asking(trajectory.project, urgent=True):
-            session = await self._aside(self._sessions.at_end, trajectory)
+            session = await self._aside(self._of(guard).at_end, trajectory)
             return await session.verdict()
+
+    def _of(self, guard: Guard) -> Sessions:
+        """The sessions of one guard; those of versions that no longer decide are let go."""
+        found = self._sessions.pop(guard.info.fingerprint, None) or Sessions(guard)
+        self._sessions[guard.info.fingerprint] = found
+        while len(self._sessions) > _GUARDS:
+            del self._sessions[next(iter(self._sessions))]
+        return found
 
     async def _by_guard(self, known: _Known, verdict: Verdict) -> Answer:
         name, seen = self._guard.info.name, len(known.trajectory.steps) - 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agentdog.guards.embedded import axes
 from agentdog.guards.embedded.catalogue import noisy_or
-from agentdog.guards.embedded.instructions import COMMON, Instruction, Origin, stems
+from agentdog.guards.embedded.instructions import COMMON, Instruction, Origin
 from agentdog.guards.embedded.scene import Scene
 from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
@@ -22,8 +22,6 @@ _MARKERS = frozenset({"todo", "urgency"})
 _RARE = 3
 _NAME = 7
 """Letters of a word, and of a tool's name, from which they are not met by chance."""
-_QUOTED = 60
-"""Characters of an instruction that stand in a call only if it quotes it."""
 _FOREIGN = 0.2
 """Share of an instruction's words that the user used, up to which it speaks of something else."""
 _TITLE = re.compile(r"(?:[A-ZÀ-Þ][\w'’\-]+(?:\s(?:of|de|the|la|du|and|&)\s|\s)){1,5}[A-ZÀ-Þ][\w'’\-]+")  # noqa: RUF001
@@ -96,7 +94,7 @@ def _foreign(instruction: Instruction, scene: Scene) -> bool:
 def _match(act: Act, instruction: Instruction, scene: Scene) -> float:
     """How closely a call does what an instruction says, in [0, 1]."""
     match = scene.catalogue.match
-    if any(instruction.plain.strip(" -'\"")[:_QUOTED] in text for text in act.texts):
+    if any(instruction.opening in text for text in act.texts):
         return 0.0  # the call carries the instruction itself, as the name of a thing or as a report
     best, outward = 0.0, False
     if len(act.joined_name) >= _NAME and act.joined_name in instruction.joined:
@@ -104,8 +102,9 @@ def _match(act: Act, instruction: Instruction, scene: Scene) -> float:
     if instruction.origin is not Origin.OBSERVATION:
         return best  # what the user wrote he vouches for: only a tool that a take-over names counts
     for trace in act.traces:
-        value = (trace.value.kind, trace.value.key)
-        if trace.value.kind in _WEAK or value not in instruction.values or scene.vouched(trace):
+        if trace.value.kind in _WEAK or scene.vouched(trace):
+            continue
+        if (trace.value.kind, trace.value.key) not in instruction.values:
             continue
         before = trace.seen.get(Source.UNTRUSTED, instruction.step) < instruction.step
         best = max(best, match["value"] * (match["known_before"] if before else 1.0))
@@ -128,7 +127,7 @@ def _words(act: Act, instruction: Instruction, scene: Scene) -> float:
     match = scene.catalogue.match
     if not act.changes:
         return 0.0
-    shared = len((stems(act.short_words) - scene.request.stems) & instruction.stems)
+    shared = len((act.stems - scene.request.stems) & instruction.stems)
     if shared >= 3:
         return match["many_words"]
     same = bool(act.effects & instruction.effects - {Effect.READ})

@@ -134,11 +134,7 @@ def place(
     """Places the threshold; and says which rows are flagged, each against a threshold placed without its group."""
     if false_alarm is None:
         return THRESHOLD, {e.id: given[e.id] >= THRESHOLD for e in examples}
-    drawn: dict[str, Example] = {}
-    for example in examples:
-        if example.label == 0 and (example.group not in drawn or _lot(example) < _lot(drawn[example.group])):
-            drawn[example.group] = example
-    ordered = [(group, given[example.id]) for group, example in drawn.items()]
+    ordered = [(example.group, given[example.id]) for example in drawn(examples)]
 
     def without(group: str) -> float:
         return conformal_threshold([p for g, p in ordered if g != group], false_alarm) or 1.0
@@ -178,9 +174,12 @@ def figures(judged: Sequence[Judged], false_alarm: float | None) -> Figures:
     )
 
 
-def _lot(example: Example) -> str:
-    """Draws one run of a group, whatever its score: the drawn ones of different groups are exchangeable."""
-    return digest("lot", example.id)
+def drawn(examples: Sequence[Example]) -> list[Example]:
+    """Draws one safe run of every group, whatever its score: those of different groups are exchangeable."""
+    found: dict[str, Example] = {}
+    for example in sorted((e for e in examples if e.label == 0), key=lambda e: digest("lot", e.id)):
+        found.setdefault(example.group, example)
+    return list(found.values())
 
 
 def _scores(
