@@ -16,6 +16,7 @@ from agentdog.guards.first_token import Weighed, begins_verdict, weigh
 from agentdog.guards.packs import Labelling, Pack
 from agentdog.guards.packs.parse import (
     first_line_verdict,
+    labels_begin,
     labels_expression,
     labels_from_json,
     labels_from_lines,
@@ -34,7 +35,7 @@ _WORD_TOKENS = 4  # room for a verdict word in any tokenizer, where a server giv
 
 
 class Judged(NamedTuple):
-    """A verdict with what it cost and what the model wrote."""
+    """A verdict with what it cost and what the model wrote; `begun` of it is what stands before its labels."""
 
     outcome: Outcome
     p_unsafe: float | None
@@ -43,6 +44,7 @@ class Judged(NamedTuple):
     usage: Usage
     axes: dict[str, dict[str, float]] | None = None
     raw: str | None = None
+    begun: str | None = None
 
 
 async def decide(desk: Desk, rendered: str, tools: str = "") -> Judged:
@@ -151,19 +153,35 @@ async def _thinks_first(desk: Desk, prompt: str) -> Judged:
     outcome = placed.outcome if p_unsafe is None else desk.rule.outcome(p_unsafe)
     labels = _read_labels(pack, text) if outcome is Outcome.UNSAFE and pack.labels else None
     note = None if p_unsafe is None else desk.rule.note(p_unsafe)
-    return Judged(outcome, p_unsafe, labels, note, answer.usage, raw=kept(text))
+    begun = _begun(pack, text) or f"{text[: placed.at]}{pack.verdict_words[1].strip()}\n"
+    return Judged(outcome, p_unsafe, labels, note, answer.usage, raw=kept(text), begun=begun)
 
 
 async def _labels_only(desk: Desk, prompt: str) -> Judged:
     """Has the labels named of what another guard called unsafe; `ChatFailure` (unparsable) when there is not one."""
-    pack, room = desk.pack, desk.pack.labels.max_tokens if desk.pack.labels else 0
-    answer = await desk.api.stream(
-        desk.messages(prompt), lambda text: text.endswith("\n") and _all_labels(pack, text), **desk.options(room)
-    )
+    pack, labelling = desk.pack, desk.pack.labels
+    if labelling is None:
+        raise ChatFailure(Reason.UNPARSABLE, "the pack asks for no labels")
+    if labelling.after is None and desk.served.structure in ("structured_outputs", "grammar", "trie"):
+        answer = await _ask_labels(desk, labelling, prompt)
+    else:
+        room = desk.options(labelling.max_tokens)
+        answer = await desk.api.stream(desk.messages(prompt), lambda text: _all_written(pack, text), **room)
     labels = _read_labels(pack, answer.text)
     if labels is None:
         raise ChatFailure(Reason.UNPARSABLE, f"the answer held no labels ({answer.finish})", raw=kept(answer.text))
-    return Judged(Outcome.UNSAFE, None, labels, None, answer.usage, raw=kept(answer.text))
+    begun = _begun(pack, answer.text)
+    return Judged(Outcome.UNSAFE, None, labels, None, answer.usage, raw=kept(answer.text), begun=begun)
+
+
+def _begun(pack: Pack, text: str) -> str | None:
+    """What the model wrote before the first line of its labels."""
+    at = labels_begin(text, pack.labels.headings) if pack.labels else None
+    return None if at is None else text[:at]
+
+
+def _all_written(pack: Pack, text: str) -> bool:
+    return text.endswith("\n") and _all_labels(pack, text)
 
 
 def _all_labels(pack: Pack, text: str) -> bool:
@@ -207,8 +225,10 @@ async def _ask_labels(desk: Desk, labelling: Labelling, prompt: str) -> Answer:
         return Answer(text=await axes.written(desk, prompt), finish="stop", positions=(), usage=Usage())
     form: dict[str, object] = {}
     if labelling.form == "lines":
-        held = {"structured_outputs": {"regex": desk.pack.lines_expression}}
-        form |= held if desk.served.structure == "structured_outputs" else {}
+        if desk.served.structure == "structured_outputs":
+            form = {"structured_outputs": {"regex": desk.pack.lines_expression}}
+        elif desk.served.structure == "grammar":
+            form = {"grammar": desk.pack.lines_grammar}
         return await desk.api.chat(desk.messages(prompt), **desk.options(labelling.max_tokens), **form)
     messages = [
         {"role": "user", "content": prompt},

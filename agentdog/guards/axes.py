@@ -40,26 +40,32 @@ class Form(NamedTuple):
 
 
 def form_of(pack: Pack) -> Form | None:
-    """Returns the form of an unsafe answer; ``None`` for a pack without labels."""
+    """Returns the form of an answer with labels; ``None`` for a pack without them."""
     if pack.labels is None:
         return None
     if pack.labels.form == "json":
         keys = {axis: ("," if at else "{") + f'"{axis}":"' for at, axis in enumerate(taxonomy.AXES)}
         return Form("", keys, '"', "}")
-    return Form(f"{pack.verdict_words[1]}\n", {axis: f"{h}: " for axis, h in pack.labels.headings.items()}, "\n")
+    return Form(pack.opening, {axis: f"{h}: " for axis, h in pack.labels.headings.items()}, "\n")
 
 
-async def distributions(desk: Desk, prompt: str) -> dict[str, dict[str, float]]:
-    """Returns axis → label id → probability, likeliest first; raises `ChatFailure`."""
-    return {question.axis: found async for question, found in answers(desk, prompt)}
+async def distributions(desk: Desk, prompt: str, begun: str | None = None) -> dict[str, dict[str, float]]:
+    """Returns axis → label id → probability, likeliest first; raises `ChatFailure`.
+
+    `begun` is what the model wrote before its labels, where it wrote more than the pack's opening.
+    """
+    return {question.axis: found async for question, found in answers(desk, prompt, begun)}
 
 
-async def answers(desk: Desk, prompt: str) -> AsyncIterator[tuple[Question, dict[str, float]]]:
+async def answers(
+    desk: Desk, prompt: str, begun: str | None = None
+) -> AsyncIterator[tuple[Question, dict[str, float]]]:
     """Yields each axis' question with its answer; raises `ChatFailure`."""
     form = form_of(desk.pack)
     if form is None:
         return
-    before = (*await conversation(desk, prompt), *await _tokens(desk, form.opening))
+    opening = form.opening if begun is None else begun
+    before = (*await conversation(desk, prompt), *await _tokens(desk, opening))
     for axis, heading in form.headings.items():
         question = await ask_for(desk, axis, heading, form.ending, before)
         found = await answer(desk, question)
@@ -105,7 +111,12 @@ async def ask_for(desk: Desk, axis: taxonomy.AxisId, heading: str, ending: str, 
     labels = desk.pack.taxonomy.axis(axis).labels
     names = [as_listed(label, desk.pack.shown) for label in labels]
     written = await asyncio.gather(*(_tokens(desk, f"{lead}{name}{ending}") for name in names))
-    return Question(axis, place, {label.id: ids for label, ids in zip(labels, written, strict=True)})
+    sequences = {label.id: ids for label, ids in zip(labels, written, strict=True)}
+    try:
+        branches(sequences)
+    except ValueError as error:
+        raise ChatFailure(Reason.GUARD_ERROR, f"labels cannot be told apart: {error}") from error
+    return Question(axis, place, sequences)
 
 
 async def answer(desk: Desk, question: Question) -> dict[str, float]:

@@ -76,7 +76,7 @@ async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[S
     yield _context(guard, served)
     yield _scores(served)
     if guard.pack.labels is not None:
-        yield _structure(guard, served)
+        yield _structure(served)
     async for result in _speed(guard, api, served):
         yield result
 
@@ -139,13 +139,12 @@ def _scores(served: Served) -> CheckResult:
     return CheckResult(name="log-probabilities", status="ok", detail=f"exact, by {served.scores}")
 
 
-def _structure(guard: ModelGuard, served: Served) -> CheckResult:
+def _structure(served: Served) -> CheckResult:
     if served.structure == "trie":
         return CheckResult(
             name="structured outputs", status="ok", detail="labels are written over their trie from here"
         )
-    lines = guard.pack.labels is not None and guard.pack.labels.form == "lines"
-    if served.structure == "none" or (lines and served.structure == "response_format"):
+    if served.structure == "none":
         mend = "labels are read only where the model keeps to the form by itself; serve with structured outputs"
         return CheckResult(name="structured outputs", status="warn", detail="not to be had here", mend=mend)
     return CheckResult(name="structured outputs", status="ok", detail=f"honoured, by {served.structure}")

@@ -186,12 +186,12 @@ class ModelGuard:
     async def _labelled(self, desk: Desk, text: str, tools: str, judged: Judged) -> Judged:
         """Asks for labels where they are a question of their own, and for every label's probability where wanted."""
         judged = await label(desk, text, tools, judged)
-        if not self._asked_for.axes or self.pack.family != "verdict_first" or self.pack.labels is None:
+        if not self._asked_for.axes or self.pack.labels is None:
             return judged
         if desk.served.scores != "logprob_token_ids":
             return judged._replace(note=join(judged.note, "axes: this server gives no exact log-probabilities"))
         try:
-            axes = await distributions(desk, self.pack.ask(text, tools))
+            axes = await distributions(desk, self.pack.ask(text, tools), judged.begun)
         except ChatFailure as failure:
             return judged._replace(note=join(judged.note, f"axes: {failure.reason} ({failure.detail})"))
         return judged._replace(axes=axes or None, note=join(judged.note, compared(judged.labels, axes)))

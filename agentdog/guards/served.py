@@ -22,8 +22,9 @@ Kind = Literal["vllm", "llamacpp", "engine", "other"]
 #: How the log-probabilities of exactly the verdict words are had, best first: asked for by id; by allowing one token
 #: only; by a bias on one token; from the likeliest tokens, where a word may be missing; not at all.
 Scores = Literal["logprob_token_ids", "allowed_token_ids", "logit_bias", "top_logprobs", "none"]
-#: How labels are held to the taxonomy: by the server, in either API; by us, token by token over the labels' trie.
-Structure = Literal["structured_outputs", "response_format", "trie", "none"]
+#: How labels are held to the taxonomy: by the server, in vLLM's API, OpenAI's or llama.cpp's; by us, token by token
+#: over the labels' trie.
+Structure = Literal["structured_outputs", "response_format", "grammar", "trie", "none"]
 _OWNERS: dict[object, Kind] = {"vllm": "vllm", "llamacpp": "llamacpp", "agentdog": "engine"}
 _LIKE_VLLM = ("vllm", "engine")
 
@@ -83,7 +84,7 @@ async def describe(api: Api, wanted: str | None, pack: Pack) -> Served:
     if pack.prefill is not None:
         await _prefills(api, served, pack.prefill)
     if pack.labels is not None:
-        served = served._replace(structure=await _structure(api, served))
+        served = served._replace(structure=await _structure(api, served, pack.labels.form))
     return served._replace(frame=await _frame(api, served, pack))
 
 
@@ -140,15 +141,13 @@ async def _takes_priorities(api: Api, served: Served) -> bool:
     return True
 
 
-async def _structure(api: Api, served: Served) -> Structure:
-    if served.kind in _LIKE_VLLM:
-        try:
-            answer = await _ask(api, served, max_tokens=16, structured_outputs={"regex": _WORD})
-            if answer.text == _WORD:
-                return "structured_outputs"
-        except ChatFailure as failure:
-            if failure.reason is not Reason.GUARD_ERROR:
-                raise
+async def _structure(api: Api, served: Served, form_wanted: str) -> Structure:
+    if served.kind in _LIKE_VLLM and await _holds(api, served, structured_outputs={"regex": _WORD}):
+        return "structured_outputs"
+    if form_wanted == "lines":  # a JSON schema holds no lines
+        if served.kind == "llamacpp" and await _holds(api, served, grammar=f'root ::= "{_WORD}"'):
+            return "grammar"
+        return "trie" if served.scores == "logprob_token_ids" else "none"
     schema = {
         "type": "object",
         "properties": {"word": {"type": "string", "enum": [_WORD]}},
@@ -167,6 +166,16 @@ async def _structure(api: Api, served: Served) -> Structure:
             raise
     # Where what any token is worth can be asked, the labels' trie can be walked from here.
     return "trie" if served.scores == "logprob_token_ids" else "none"
+
+
+async def _holds(api: Api, served: Served, **form: object) -> bool:
+    """Tells whether a way of holding an answer to a form is honoured: no model answers this word by itself."""
+    try:
+        return bool((await _ask(api, served, max_tokens=16, **form)).text == _WORD)
+    except ChatFailure as failure:
+        if failure.reason is not Reason.GUARD_ERROR:
+            raise
+        return False
 
 
 async def _prefills(api: Api, served: Served, beginning: str) -> None:

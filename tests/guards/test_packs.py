@@ -194,20 +194,25 @@ def test_the_expression_allows_what_the_schema_allows_without_blanks(overlay: st
     assert labelling.max_tokens >= len(json.dumps(longest)) / 2
 
 
-@pytest.mark.parametrize("name", ["agentdog-1.0-fg", "agentdog-1.5-unified-short"])
+@pytest.mark.parametrize("name", ["agentdog-1.0-fg", "agentdog-1.5-unified-short", "agentdog-1.0-diagnosis"])
 def test_labels_in_lines_are_held_to_the_names_that_the_prompt_lists(name: str) -> None:
-    pack = packs.find(name)
+    pack = packs.find(name, labels_only=True)
     assert pack.labels is not None
     expression = re.compile(pack.lines_expression)
+    asked = [pack.prompt.index(f"{heading}: ...") for heading in pack.labels.headings.values()]
+    assert asked == sorted(asked), "the lines come in the order that the prompt asks for"
     for label in BASE.axes[0].labels:
         chosen: dict[taxonomy.AxisId, str] = {axis.id: axis.labels[-1].name for axis in BASE.axes}
         chosen["risk_source"] = label.name
-        answer = pack.verdict_words[1] + "".join(f"\n{h}: {chosen[axis]}" for axis, h in pack.labels.headings.items())
+        answer = pack.opening + "\n".join(f"{h}: {chosen[axis]}" for axis, h in pack.labels.headings.items())
         assert expression.fullmatch(answer)
         assert labels_from_lines(answer, pack.labels.headings, BASE).risk_source == label.id
     assert not expression.fullmatch(answer.replace(label.name, "User Input"))
     other = msgspec.structs.replace(pack, prompt="Inherent Agent/LLM Failures {trajectory}")
     assert "Inherent Agent/LLM Failures" in other.lines_expression
+    assert 'Risk Source: " (' in pack.lines_grammar
+    assert '| "Indirect Prompt Injection" |' in pack.lines_grammar
+    assert "\n" not in pack.lines_grammar
 
 
 @given(st.integers())

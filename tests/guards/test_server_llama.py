@@ -107,6 +107,27 @@ def test_labels_of_twenty_runs_by_a_real_model_are_always_in_the_taxonomy(
     asyncio.run(run())
 
 
+def test_labels_in_lines_are_held_to_a_grammar_in_this_servers_own_notation(
+    server: tuple[str, subprocess.Popen[str]],
+) -> None:
+    url, _ = server
+
+    async def run() -> None:
+        uri = f"server:{url}?model=smollm2&threshold=0.000001&timeout=120&pack=agentdog-1.0-fg"
+        guard = ServerGuard.from_uri(uri, environ={})
+        assert (await guard.replicas.members[0].served()).structure == "grammar"
+        for number in range(2):
+            session = guard.open(HEADER)
+            session.extend(Step(id="s0", index=0, role="agent", content=f"Mail {number} is gone.", sources=("t:1",)))
+            verdict = await session.verdict()
+            assert verdict.labels is not None, verdict
+            for axis in taxonomy.AXES:
+                assert getattr(verdict.labels, axis) in taxonomy.load().ids(axis)
+        await guard.close()
+
+    asyncio.run(run())
+
+
 def test_a_trajectory_beyond_the_context_is_too_long(server: tuple[str, subprocess.Popen[str]]) -> None:
     url, _ = server
 

@@ -97,19 +97,21 @@ def test_two_hundred_trajectories_have_probabilities_and_labels_of_the_taxonomy(
             assert getattr(verdict.labels, axis) in taxonomy.load().ids(axis)
 
 
-@pytest.mark.parametrize("pack", ["agentdog-1.0-fg", "agentdog-1.5-unified-short"])
+@pytest.mark.parametrize("pack", ["agentdog-1.0-fg", "agentdog-1.5-unified-short", "agentdog-1.0-diagnosis"])
 def test_labels_in_lines_are_held_to_the_taxonomy_too(server: vllm.Running, pack: str) -> None:
     async def run() -> list[Verdict]:
-        uri = f"server:{server.url}?threshold=0.000001&timeout=300&pack={pack}"
-        guard = ServerGuard.from_uri(uri, environ={})
+        uri = f"server:{server.url}?threshold=0.000001&timeout=300&axes=1&pack={pack}"
+        guard = ServerGuard.from_uri(uri, environ={}, diagnoses=True)
         verdicts = await asyncio.gather(*(judge(guard, run_of(seed)) for seed in range(10)))
         await guard.close()
         return verdicts
 
     for verdict in asyncio.run(run()):
         assert verdict.labels is not None, verdict
+        assert verdict.axes is not None, verdict
         for axis in taxonomy.AXES:
             assert getattr(verdict.labels, axis) in taxonomy.load().ids(axis)
+            assert sum(verdict.axes[axis].values()) == pytest.approx(1)
 
 
 def test_the_cached_part_grows_with_the_prefix(server: vllm.Running) -> None:

@@ -134,9 +134,10 @@ def scripted_guard(
 def _tokenized(body: dict[str, Any]) -> dict[str, Any]:
     if "messages" in body:
         closing = 0 if body.get("continue_final_message") else 10
-        return {"count": sum(len(m["content"].encode()) for m in body["messages"]) + closing}
+        count = sum(len(m["content"].encode()) for m in body["messages"]) + closing
+        return {"count": count, "tokens": [9] * count}
     text = str(body.get("prompt", body.get("content")))
-    return {"tokens": {"safe": [1], "unsafe": [2, 3]}.get(text, [9] * len(text.encode()))}
+    return {"tokens": {"safe": [1], "unsafe": [2, 3]}.get(text, [1000 + byte for byte in text.encode()])}
 
 
 def streamed(answer: dict[str, Any]) -> str:

@@ -13,9 +13,10 @@ import msgspec
 import taxonomy
 from agentdog.base.errors import UsageError
 from agentdog.base.ids import canonical_json, digest
-from agentdog.guards.packs.parse import lines_expression, spelled
+from agentdog.guards.packs.parse import as_listed, lines_expression, lines_grammar
 from agentdog.trajectory.render import RenderProfile
 
+AxisId = taxonomy.AxisId  # inside the class, `taxonomy` is its own
 _WORDS: dict[str, Literal["safe", "unsafe"]] = {"safe": "safe", "unsafe": "unsafe"}
 TRAJECTORY, CATEGORIES, TOOLS = "{trajectory}", "{categories}", "{tools}"
 
@@ -27,13 +28,15 @@ class Labelling(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, f
         form: ``json``, a second turn answered under a JSON schema of the taxonomy's names (any instruction model);
             ``lines``, the same prompt continued: the model goes on from its verdict to one line per axis.
         prompt: the second turn, for ``json``.
-        headings: axis → what the model prints before its answer, for ``lines``.
+        headings: axis → what the model prints before its answer, for ``lines``; in the order of the prompt.
+        after: what ends the analysis that the model writes before its labels, in a pack of labels only that has it so.
         max_tokens: room for the answer.
     """
 
     form: Literal["json", "lines"]
     prompt: str | None = None
     headings: dict[taxonomy.AxisId, str] = {}
+    after: str | None = None
     max_tokens: int
 
 
@@ -129,11 +132,24 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid
         return "".join(part for parts in self._frame for part in parts)
 
     @cached_property
+    def opening(self) -> str:
+        """What stands before the lines of the labels: the verdict, in a pack that gives one."""
+        return "" if self.family == "labels_only" else f"{self.verdict_words[1]}\n"
+
+    @cached_property
+    def _named(self) -> dict[AxisId, tuple[str, ...]]:
+        """Each axis' labels as the prompt spells them."""
+        return {axis.id: tuple(as_listed(label, self.shown) for label in axis.labels) for axis in self.taxonomy.axes}
+
+    @cached_property
     def lines_expression(self) -> str:
-        """The expression of an unsafe answer in lines, each label spelled as the prompt lists it."""
-        headings = self.labels.headings if self.labels else {}
-        names = {axis.id: spelled(axis, self.shown) for axis in self.taxonomy.axes}
-        return lines_expression(self.verdict_words[1], headings, names)
+        """The regular expression of labels in lines, behind the verdict where there is one."""
+        return lines_expression(self.opening, self.labels.headings if self.labels else {}, self._named)
+
+    @cached_property
+    def lines_grammar(self) -> str:
+        """The same language in llama.cpp's notation."""
+        return lines_grammar(self.opening, self.labels.headings if self.labels else {}, self._named)
 
     @cached_property
     def names_tools(self) -> bool:

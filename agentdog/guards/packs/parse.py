@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import taxonomy
@@ -106,20 +106,42 @@ def labels_expression(table: taxonomy.Taxonomy) -> str:
     return r"\{" + ",".join(fields) + r"\}"
 
 
-def lines_expression(verdict: str, headings: dict[taxonomy.AxisId, str], names: Mapping[taxonomy.AxisId, str]) -> str:
-    """Returns the regular expression of a verdict and one line per axis, each with one name.
+def lines_expression(
+    opening: str, headings: Mapping[taxonomy.AxisId, str], names: Mapping[taxonomy.AxisId, Sequence[str]]
+) -> str:
+    """Returns the regular expression of one line per axis, each with one name.
 
     Args:
-        verdict: the word for unsafe, as the model writes it.
+        opening: what stands before the first line.
         headings: axis → heading, in the order in which the prompt asks for them.
-        names: axis → alternatives, as `spelled` makes them.
+        names: axis → the names to choose from.
     """
-    return literal(verdict) + "".join(rf"\n{literal(heading)}: ({names[axis]})" for axis, heading in headings.items())
+    lines = (f"{literal(h)}: ({'|'.join(map(literal, names[axis]))})" for axis, h in headings.items())
+    return literal(opening) + r"\n".join(lines)
 
 
-def spelled(axis: taxonomy.Axis, prompt: str) -> str:
-    """Returns the alternatives of one axis, each label as the prompt spells it."""
-    return "|".join(literal(as_listed(label, prompt)) for label in axis.labels)
+def lines_grammar(
+    opening: str, headings: Mapping[taxonomy.AxisId, str], names: Mapping[taxonomy.AxisId, Sequence[str]]
+) -> str:
+    """Returns the same language as `lines_expression` in llama.cpp's notation (GBNF)."""
+    parts, before = [], opening
+    for axis, heading in headings.items():
+        choice = " | ".join(json.dumps(name, ensure_ascii=False) for name in names[axis])
+        parts.append(f"{json.dumps(f'{before}{heading}: ')} ({choice})")
+        before = "\n"
+    return f"root ::= {' '.join(parts)}"
+
+
+def labels_begin(text: str, headings: Mapping[taxonomy.AxisId, str]) -> int | None:
+    """Returns where the first line of labels begins, behind any closed chain of thought; ``None`` without one."""
+    at = max((m.end() for m in _CLOSED_THOUGHT.finditer(text)), default=0)
+    keys = {taxonomy.spelling_key(heading) for heading in headings.values()}
+    for line in text[at:].splitlines(keepends=True):
+        head, colon, _ = line.partition(":")
+        if colon and taxonomy.spelling_key(head) in keys:
+            return at
+        at += len(line)
+    return None
 
 
 def as_listed(label: taxonomy.Label, prompt: str) -> str:
