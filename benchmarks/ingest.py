@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Spans per CPU-second: acknowledged and durable, and readable as steps; beside Arize Phoenix on the same payloads.
+
+    python benchmarks/ingest.py [--runs N] [--fsync always|everysec] [--phoenix VENV] [--kill] [--json]
+
+Real processes on loopback: the bundled Valkey with an append-only file, ``agentdog serve`` and ``agentdog worker``,
+redaction on, nothing judged (it is the way in that is measured). The client sends small agent runs (`payloads`) in
+batches of 512 spans, as exporters do by default, over four connections; then one batch at a time, paced, for the time
+to the acknowledgement.
+
+* **durable**: CPU seconds of receiver and server between first request and last acknowledgement; no worker runs.
+* **readable**: those, and all that receiver, server and a worker need until the API lists every run. Start-up of the
+  worker is left out (it is told apart by a worker that has nothing to do).
+* **--phoenix VENV**: a virtual environment with ``arize-phoenix`` (``python -m venv V && V/bin/pip install
+  arize-phoenix``). Its rate is what its database holds per CPU second of its process.
+* **--kill**: 5,000 spans; each server is killed one second after the last acknowledgement, started again, and asked
+  what it has.
+
+Machine-dependent: prints what a fixed piece of Python takes as well. Linux only; ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import otlp_client
+import payloads
+import processes
+from processes import Proc
+
+_BATCH, _CONNECTIONS = 512, 4
+_PACED, _PACED_RATE, _PACED_BATCH = 60, 4.0, 64
+_KILL_RUNS = 625  # 5,000 spans
+_SEED, _WARM = 1, 64
+
+
+def pace_ms() -> float:
+    """What a fixed piece of Python takes on this machine just now, in CPU milliseconds."""
+    started = time.process_time()
+    sum(range(2_000_000))
+    return round((time.process_time() - started) * 500, 1)
+
+
+def cpu(procs: list[Proc]) -> float:
+    return sum(each.cpu_s() for each in procs)
+
+
+class Sidecar:
+    """Server and receiver in a folder; a worker is started when it is wanted."""
+
+    def __init__(self, where: Path, fsync: str) -> None:
+        self._where, self._fsync = where, fsync
+        self._port = processes.free_ports(1)[0]
+        self.server = processes.redis(where, port=self._port, fsync=fsync)
+        self.settings = {"REDIS__URL": f"redis://127.0.0.1:{self._port}", "JUDGE__SAMPLE": '{"default":0}'}
+        self.receiver, self.otlp, self.api = processes.receiver(where, "receiver", self.settings)
+
+    def worker(self) -> Proc:
+        return processes.agentdog(self._where, "worker", "worker", self.settings)
+
+    def woven(self) -> int:
+        answer = httpx.get(f"http://127.0.0.1:{self.api}/api/v1/projects", timeout=60)
+        return sum(answer.json()["projects"].get("default", {}).values())
+
+    def stored(self) -> int:
+        answer = httpx.get(f"http://127.0.0.1:{self.api}/api/v1/accounting", timeout=60)
+        return int(answer.json()["projects"]["default"]["stored"])
+
+
+def ours(runs: int, fsync: str) -> dict[str, Any]:
+    spans = runs * payloads.SPANS
+    with processes.folder() as where:
+        side = Sidecar(where, fsync)
+        idle_worker = _start_up_cost(side)
+        asyncio.run(otlp_client.send(side.otlp, payloads.requests(_WARM, _BATCH, 99), connections=1))
+        both = [side.server, side.receiver]
+        before = cpu(both)
+        sent = asyncio.run(
+            otlp_client.send(side.otlp, payloads.requests(runs, _BATCH, _SEED), connections=_CONNECTIONS)
+        )
+        durable = cpu(both) - before
+        paced = asyncio.run(
+            otlp_client.send(
+                side.otlp,
+                payloads.requests(_PACED * _PACED_BATCH // payloads.SPANS, _PACED_BATCH, 5),
+                connections=1,
+                rate=_PACED_RATE,
+            )
+        )
+        rss = {each.name: round(each.rss_mib()) for each in both}
+        extra = _PACED * _PACED_BATCH // payloads.SPANS + _WARM
+        before = cpu(both)
+        worker = side.worker()
+        processes.until("every run is woven", lambda: side.woven() >= runs + extra, 420, 1.0)
+        weaving = (cpu(both) - before + worker.cpu_s() - idle_worker) * runs / (runs + extra)
+        rss["worker"] = round(worker.rss_mib())
+    return {
+        "system": f"agentdog, appendfsync {fsync}",
+        "spans": spans,
+        "acknowledged": len(sent.acknowledged) * _BATCH,
+        "durable_per_cpu_s": round(spans / durable),
+        "readable_per_cpu_s": round(spans / (durable + weaving)),
+        "ack_p50_ms": paced.percentile_ms(0.5),
+        "ack_p99_ms": paced.percentile_ms(0.99),
+        "rss_mib": rss,
+    }
+
+
+def _start_up_cost(side: Sidecar) -> float:
+    """CPU seconds of a worker that starts and finds nothing to do."""
+    worker = side.worker()
+    last = -1.0
+    while worker.cpu_s() != last or last < 1.0:
+        last = worker.cpu_s()
+        time.sleep(3)
+    worker.end()
+    return last
+
+
+def phoenix(runs: int, venv: Path) -> dict[str, Any]:
+    spans = runs * payloads.SPANS
+    with processes.folder() as where:
+        proc, port = _phoenix(where, venv)
+        before = proc.cpu_s()
+        sent = asyncio.run(otlp_client.send(port, payloads.requests(runs, _BATCH, _SEED), connections=_CONNECTIONS))
+        acknowledged = proc.cpu_s() - before
+        processes.until("Phoenix has stored all", lambda: _rows(where) >= spans, 420, 1.0)
+        stored = proc.cpu_s() - before
+        rss = round(proc.rss_mib())
+        proc.end()
+    return {
+        "system": "Arize Phoenix, SQLite",
+        "spans": spans,
+        "acknowledged": len(sent.acknowledged) * _BATCH,
+        "acknowledged_per_cpu_s": round(spans / max(acknowledged, 0.01)),
+        "readable_per_cpu_s": round(spans / stored),
+        "rss_mib": {"phoenix": rss},
+    }
+
+
+def _phoenix(where: Path, venv: Path) -> tuple[Proc, int]:
+    http, grpc = processes.free_ports(2)
+    (where / "phoenix").mkdir(exist_ok=True)
+    own = {
+        "PHOENIX_PORT": str(http),
+        "PHOENIX_GRPC_PORT": str(grpc),
+        "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_WORKING_DIR": str(where / "phoenix"),
+        "PHOENIX_TELEMETRY_ENABLED": "false",
+    }
+    command = [str(venv / "bin" / "python"), "-m", "phoenix.server.main", "serve"]
+    proc = Proc("phoenix", command, {**os.environ, **own}, where)
+    processes.until("Phoenix is up", lambda: processes.answers(f"http://127.0.0.1:{http}/healthz"), 300, 0.5)
+    return proc, http
+
+
+def _rows(where: Path) -> int:
+    with sqlite3.connect(f"file:{where / 'phoenix' / 'phoenix.db'}?mode=ro", uri=True) as base:
+        return int(base.execute("select count(*) from spans").fetchone()[0])
+
+
+def killed(fsync: str, venv: Path | None) -> list[dict[str, Any]]:
+    """Kills each one second after it acknowledged 5,000 spans."""
+    bodies = payloads.requests(_KILL_RUNS, _BATCH, _SEED)
+    rows = []
+    with processes.folder() as where:
+        side = Sidecar(where, fsync)
+        sent = _send_and_kill(side.otlp, bodies, [side.receiver, side.server])
+        side.server.start()
+        side.receiver.start()
+        processes.until("ready again", lambda: processes.answers(f"http://127.0.0.1:{side.api}/readyz"))
+        rows.append(_killed(f"agentdog, appendfsync {fsync}", sent, side.stored))
+    if venv is not None:
+        with processes.folder() as where:
+            proc, port = _phoenix(where, venv)
+            sent = _send_and_kill(port, bodies, [proc])
+            proc.start()
+            time.sleep(20)
+            rows.append(_killed("Arize Phoenix, SQLite", sent, lambda: _rows(where)))
+    return rows
+
+
+def _send_and_kill(port: int, bodies: list[bytes], procs: list[Proc]) -> otlp_client.Sent:
+    sent = asyncio.run(otlp_client.send(port, bodies, connections=_CONNECTIONS))
+    time.sleep(1)
+    for each in procs:
+        each.kill()
+    return sent
+
+
+def _killed(system: str, sent: otlp_client.Sent, stored: Callable[[], int]) -> dict[str, Any]:
+    spans = _KILL_RUNS * payloads.SPANS if not sent.refused else 0
+    return {"system": system, "acknowledged": spans, "there_after_kill": stored()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=640, help="agent runs of eight spans")
+    parser.add_argument("--fsync", choices=("always", "everysec"), default="always")
+    parser.add_argument("--phoenix", type=Path, help="virtual environment that has arize-phoenix")
+    parser.add_argument("--kill", action="store_true", help="what is there after kill -9")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    options = parser.parse_args()
+    rows = [{"python_ms": pace_ms(), "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}]
+    if options.kill:
+        rows += killed(options.fsync, options.phoenix)
+    else:
+        rows.append(ours(options.runs, options.fsync))
+        if options.phoenix is not None:
+            rows.append(phoenix(options.runs, options.phoenix))
+            rows.append({"readable_ratio": round(rows[1]["readable_per_cpu_s"] / rows[2]["readable_per_cpu_s"], 1)})
+    if options.as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
