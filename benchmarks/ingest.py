@@ -66,13 +66,16 @@ class Sidecar:
         self.receiver, self.otlp, self.api = processes.receiver(where, "receiver", self.settings)
 
     def worker(self) -> Proc:
+        """Starts one."""
         return processes.agentdog(self._where, "worker", "worker", self.settings)
 
     def woven(self) -> int:
+        """Runs that the API lists."""
         answer = httpx.get(f"http://127.0.0.1:{self.api}/api/v1/projects", timeout=60)
         return sum(answer.json()["projects"].get("default", {}).values())
 
     def stored(self) -> int:
+        """Spans that the accounting says are stored."""
         answer = httpx.get(f"http://127.0.0.1:{self.api}/api/v1/accounting", timeout=60)
         return int(answer.json()["projects"]["default"]["stored"])
 

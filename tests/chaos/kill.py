@@ -51,7 +51,10 @@ def run(kills: int, *, fsync: str, seed: int, longest_s: float = _LONGEST_S) -> 
         said.touch()
         with up(settings) as supervisor:
             until(lambda: ready(settings))
-            agent = subprocess.Popen([sys.executable, str(_AGENT), settings.otlp_endpoint, str(said)])
+            agent = subprocess.Popen(
+                [sys.executable, str(_AGENT), settings.otlp_endpoint, str(said)],
+                stderr=subprocess.DEVNULL,  # it says at length that nobody answers
+            )
             deadline = time.monotonic() + longest_s
             try:
                 for _ in range(kills):

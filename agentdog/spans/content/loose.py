@@ -80,9 +80,20 @@ def _python(text: str) -> Any:  # noqa: ANN401
     return None
 
 
+def _constant(value: Any) -> Any:  # noqa: ANN401
+    """Returns a literal as JSON can say it: half a surrogate pair, which no encoding of text has, is replaced."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if value is None or isinstance(value, int | float):
+        return value
+    raise ValueError("not a literal of JSON")
+
+
 def _literal(node: ast.expr) -> Any:  # noqa: ANN401 - one return per kind of node
     if isinstance(node, ast.Constant):
-        return node.value
+        return _constant(node.value)
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return [_literal(item) for item in node.elts]
     if isinstance(node, ast.Dict):
