@@ -4,8 +4,8 @@
 
 A child process runs an instrumented agent: spans of small runs go through `BatchSpanProcessor` and the HTTP exporter,
 and whatever the exporter says was exported is written down as acknowledged. Meanwhile ``agentdog up`` loses one of its
-processes again and again. In the end every acknowledged model call must be told by exactly one agent step, no fewer
-spans be stored than were acknowledged, and ``received = stored + duplicate + rejected`` hold. Exit code 1 where not.
+processes again and again. In the end every acknowledged model call must be told by a step, no two steps say the same
+(every text of that agent's is its own), no fewer spans be stored than were acknowledged, and ``received = stored + duplicate + rejected`` hold. Exit code 1 where not.
 Ends by itself.
 """
 
@@ -105,7 +105,8 @@ def _found(settings: Settings, acknowledged: Sequence[str], calls: set[str]) -> 
     traces = sorted({each.partition(":")[0] for each in acknowledged})
     with httpx.Client(base_url=settings.api_url, timeout=30) as client:
         until(lambda: "agentdog_queue_units 0.0" in client.get("/metrics").text)
-        told: Counter[str] = Counter()
+        told: set[str] = set()
+        said: Counter[tuple[str, str]] = Counter()  # every text of the agent's is said once
         seen: set[str] = set()
         for trace in traces:
             answer = client.get(f"/api/v1/trajectories/{trace}")
@@ -116,14 +117,14 @@ def _found(settings: Settings, acknowledged: Sequence[str], calls: set[str]) -> 
                 continue
             seen.add(trajectory["id"])
             for step in trajectory["steps"]:
-                if step["role"] == "agent":
-                    told.update(set(step["sources"]))
+                said[step["role"], step["content"]] += 1
+                told.update(step["sources"])
         counts = client.get("/api/v1/accounting").json()["projects"]["default"]
         letters = "agentdog_dead_letters 0.0" in client.get("/metrics").text
     return {
         "acknowledged_spans": len(acknowledged),
-        "lost": max(len(calls - told.keys()), len(set(acknowledged)) - counts["stored"], 0),
-        "doubled": sum(n > 1 for n in told.values()),
+        "lost": max(len(calls - told), len(set(acknowledged)) - counts["stored"], 0),
+        "doubled": sum(n > 1 for n in said.values()),
         "accounting": counts,
         "accounting_exact": counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"],
         "no_dead_letters": letters,
