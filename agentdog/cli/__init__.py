@@ -39,6 +39,7 @@ COMMANDS = {
     "fix": "Say what to change so that an incident does not happen again.",
     "attribute": "Say why: which earlier step and sentence drove an action or a verdict.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
+    "export": "Export stored runs: JSON lines, Parquet, ATIF, SARIF.",
     "outbound": "See who else was told, test whether it arrives.",
     "learn": "Learn a guard for one project from its reviewed runs.",
     "guards": "List guards, check what one can do.",

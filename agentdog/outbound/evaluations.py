@@ -34,6 +34,7 @@ RESOURCE = {"service.name": "agentdog", EMITTED: True}
 _INTERNAL, _OK, _ERROR = 1, 1, 2  # OTLP: SPAN_KIND_INTERNAL, STATUS_CODE_OK, STATUS_CODE_ERROR
 _INFO, _WARN = 9, 13  # OTLP: severity numbers
 _AXES = ("risk_source", "failure_mode", "real_world_harm")
+_FILED_BY = ("openinference.project.name", "deployment.environment.name", "deployment.environment")
 _MOVING = ("gen_ai.evaluation.explanation", "agentdog.step.number", "agentdog.url")
 _Which = Literal["all", "unsafe"]
 
@@ -153,7 +154,7 @@ def _evaluation(
     common: dict[str, Any] = {
         "scope": SCOPE,
         "scope_version": version,
-        "resource": {**RESOURCE, "agentdog.project": trajectory.project},
+        "resource": {**RESOURCE, "agentdog.project": trajectory.project, **_whereabouts(parent)},
     }
     log = Log(
         id=mark,
@@ -183,6 +184,12 @@ def _evaluation(
             **common,
         )
     return Evaluation(step_id=judged.step_id, mark=mark, log=log, span=span)
+
+
+def _whereabouts(parent: Record | None) -> dict[str, Any]:
+    """What tells a receiver where a trace belongs: Phoenix files by it, and would tear the trace apart without."""
+    resource = parent.resource if parent is not None else {}
+    return {name: resource[name] for name in _FILED_BY if name in resource}
 
 
 def test_evaluation(seed: str, time_ns: int, version: str) -> Evaluation:
