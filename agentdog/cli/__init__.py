@@ -40,6 +40,7 @@ COMMANDS = {
     "attribute": "Say why: which earlier step and sentence drove an action or a verdict.",
     "review": "Say what is right and wrong about a run; export labelled rows.",
     "export": "Export stored runs: JSON lines, Parquet, ATIF, SARIF.",
+    "mcp": "Serve read-only tools to assistants over MCP.",
     "outbound": "See who else was told, test whether it arrives.",
     "learn": "Learn a guard for one project from its reviewed runs.",
     "guards": "List guards, check what one can do.",

@@ -26,11 +26,11 @@ from tests.support.records import batch
 from tests.support.stores import play, running_server
 
 PYTHON = Path(__file__).parents[2] / ".venv-phoenix" / "bin" / "python"
-SECONDS = 200.0
+SECONDS = 300.0
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(420),
     pytest.mark.skipif(not PYTHON.exists(), reason="Phoenix is not installed: make .venv-phoenix/done (600 MB)"),
 ]
 

@@ -12,10 +12,11 @@ import pytest
 
 from agentdog.base.errors import UsageError
 from agentdog.guards import Outcome
-from agentdog.outbound import alert_of, next_try_s, signing, slack
+from agentdog.outbound import alert_of, next_try_s, signing, slack, test_evaluation
 from agentdog.outbound.address import check_url, networks, objection
 from agentdog.outbound.alerts import Alert
 from agentdog.outbound.otlp import headers_of
+from agentdog.spans.own import is_own
 from tests.support import records
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -125,3 +126,10 @@ def test_headers_are_read_as_the_exporters_variable_is_written() -> None:
     assert headers_of(None) == {}
     with pytest.raises(UsageError, match="HEADERS"):
         headers_of("novalue")
+
+
+def test_what_is_emitted_is_known_as_ours_when_a_collector_sends_it_back() -> None:
+    for record in (told := test_evaluation("seed", 1, "0")).log, told.span:
+        assert record is not None
+        assert is_own(record)
+        assert is_own(msgspec.structs.replace(record, resource={}))
