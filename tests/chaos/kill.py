@@ -5,8 +5,8 @@
 A child process runs an instrumented agent: spans of small runs go through `BatchSpanProcessor` and the HTTP exporter,
 and whatever the exporter says was exported is written down as acknowledged. Meanwhile ``agentdog up`` loses one of its
 processes again and again. In the end every acknowledged model call must be told by a step, no two steps say the same
-(every text of that agent's is its own), no fewer spans be stored than were acknowledged, and ``received = stored + duplicate + rejected`` hold. Exit code 1 where not.
-Ends by itself.
+(every text of that agent's is its own), no fewer spans be stored than were acknowledged, and
+``received = stored + duplicate + rejected`` hold. Exit code 1 where not. Ends by itself.
 """
 
 from __future__ import annotations
