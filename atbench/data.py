@@ -144,6 +144,9 @@ def _traps(taken: Sequence[Case], doubtful: Counter[str], leaking: int, taking: 
     for kind, count in sorted(doubtful.items()):
         told = {"ambiguous": "are marked ambiguous by the set", "never_reached": "never come to the risky point"}[kind]
         found.append(f"{count} rows {told} (--ambiguous {taking.ambiguous})")
+    deciding = sum(case.unsafe_step is not None and case.label is None for case in taken)
+    if deciding:
+        found.append(f"{deciding} rows label the step that decided a failure, which need not be unsafe")
     twice = sum(count > 1 for count in Counter(case.trajectory.id for case in taken).values())
     if twice:
         found.append(f"{twice} ids name more than one row")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import taxonomy
 from agentdog.base.stats import Interval
@@ -16,9 +17,26 @@ _SCORES = ("accuracy", "precision", "recall", "f1")
 
 def markdown(reports: Mapping[str, Report]) -> str:
     """Writes reports by name; the first table has them all, the sections below one each."""
-    lines = ["# Scores", ""]
-    lines += _table(
-        ("run", "data", "guard", "mode", "rows", *_SCORES, "AUROC"),
+    lines = ["# Scores", "", *overview(reports)]
+    known = recorded()
+    for name, found in reports.items():
+        lines += [f"## {name}", ""]
+        for part in parts(found, known):
+            lines += [f"### {part.title}", "", *part.lines] if part.title else part.lines
+    return "\n".join(lines)
+
+
+class Part(NamedTuple):
+    """Some lines of Markdown; those with a title may be folded away."""
+
+    title: str | None
+    lines: list[str]
+
+
+def overview(reports: Mapping[str, Report]) -> list[str]:
+    """One line per run."""
+    lines = _table(
+        ("run", "data", "guard", "mode", "rows", *_SCORES, "AUROC", "best shortcut, F1"),
         (
             (
                 name,
@@ -28,22 +46,24 @@ def markdown(reports: Mapping[str, Report]) -> str:
                 str(found.labelled),
                 *(with_bounds(found.metrics[score]) for score in _SCORES),
                 with_bounds(found.ranking.metrics["auroc"]) if found.ranking else "-",
+                _best(found),
             )
             for name, found in reports.items()
         ),
     )
-    lines += ["", "Unsafe is the positive class; in brackets 95 % intervals, resampled by group.", ""]
-    known = recorded()
-    for name, found in reports.items():
-        lines += _section(name, found, known)
-    return "\n".join(lines)
+    return [*lines, "", "Unsafe is the positive class; in brackets 95 % intervals, resampled by group.", ""]
 
 
-def _section(name: str, found: Report, known: Mapping[str, Replication]) -> list[str]:
+def _best(found: Report) -> str:
+    held = {name: scores["f1"].value or 0.0 for name, scores in found.baselines.items()}
+    best = max(held, key=lambda name: held[name], default=None)
+    return "-" if best is None else f"{best} {percent(held[best])}"
+
+
+def parts(found: Report, known: Mapping[str, Replication]) -> list[Part]:
+    """Writes one run: scores beside shortcuts first, then what lies behind them."""
     run, condition = found.run, found.run.asking
     lines = [
-        f"## {name}",
-        "",
         f"- data: `{run.data.name}`, {run.data.rows} rows, SHA-256 `{run.data.sha256}`"
         + (f", published as {run.data.known}" if run.data.known else ""),
         f"- guard: {run.guard.name}, fingerprint `{run.guard.fingerprint}`, pack {run.guard.pack or '-'}",
@@ -60,10 +80,17 @@ def _section(name: str, found: Report, known: Mapping[str, Replication]) -> list
         ),
     )
     counts = ", ".join(f"{key} {value}" for key, value in found.confusion.items())
-    lines += ["", f"{counts}; macro F1 {percent(found.macro_f1)}.", ""]
-    for part in (_axes, _ranking, _severity, _onset):
+    skipped = ", ".join(f"{reason} {count}" for reason, count in found.not_evaluated.items()) or "none"
+    lines += ["", f"{counts}; macro F1 {percent(found.macro_f1)}; not evaluated: {skipped}.", ""]
+    for part in (_axes, _severity, _onset):
         lines += part(found)
-    return lines + _anchors(found, known)
+    labels = [line for axis in found.axes for line in _labels(found, axis)]
+    held = (
+        Part("Probabilities, calibration and thresholds", _ranking(found)),
+        Part("Labels, one by one", labels),
+        Part("Published scores on this set", _anchors(found, known)),
+    )
+    return [Part(None, lines), *(part for part in held if part.lines)]
 
 
 def _axes(found: Report) -> list[str]:
@@ -82,7 +109,7 @@ def _axes(found: Report) -> list[str]:
         for axis, score in found.axes.items()
     )
     head = ("axis", "unsafe rows", "named right", "detected and named right", "among three", "majority", "macro F1")
-    return [*_table(head, rows), "", *(line for axis in found.axes for line in _labels(found, axis))]
+    return [*_table(head, rows), ""]
 
 
 def _labels(found: Report, axis: str) -> list[str]:

@@ -15,6 +15,7 @@ _SIDE, _EDGE = 200, 24
 _HIGH = _SIDE + _EDGE
 _BLUE, _RED, _GREY = "#7aa6d8", "#d87a7a", "#444"
 _BINS = 20
+_NAME = 42  # characters of a run's name
 
 
 def of_run(found: Report) -> str:
@@ -33,23 +34,30 @@ def of_runs(reports: Mapping[str, Report]) -> str:
     held = [(name, found) for name, found in reports.items() if found.metrics["f1"].value is not None]
     if not held:
         return ""
-    width, line = 640, 26
-    parts = []
+    width, line = 700, 26
+    foot = 36 + len(held) * line
+    parts = [
+        part
+        for tick in range(0, 11, 2)
+        for part in (
+            _line(_at(tick / 10), 24, _at(tick / 10), foot - 8, "#ddd", 1),
+            f'<text x="{_at(tick / 10):.1f}" y="16" font-size="11" text-anchor="middle">{tick / 10:g}</text>',
+        )
+    ]
     for number, (name, found) in enumerate(held):
-        y, score = 20 + number * line, found.metrics["f1"]
+        y, score = 40 + number * line, found.metrics["f1"]
         low, high = (score.low or 0.0), (score.high or 0.0)
         best = max((s["f1"].value or 0.0 for s in found.baselines.values()), default=None)
-        parts.append(f'<text x="0" y="{y + 4}" font-size="12">{escape(name[-40:])}</text>')
+        parts.append(f'<text x="8" y="{y + 4}" font-size="12">{escape(name[-_NAME:])}</text>')
         parts.append(_line(_at(low), y, _at(high), y, _BLUE, 3))
         parts.append(f'<circle cx="{_at(score.value or 0.0):.1f}" cy="{y}" r="4" fill="{_BLUE}"/>')
         parts += [_line(_at(best), y - 8, _at(best), y + 8, _RED, 2)] if best is not None else []
-    foot = 20 + len(held) * line
-    words = "F1 with 95 % interval, from 0 to 1; red: the best shortcut on the same rows"
-    return _svg(width, foot + 20, "F1 by run", [*parts, f'<text x="280" y="{foot}" font-size="12">{words}</text>'])
+    words = "F1 with its 95 % interval; red: the best shortcut on the same rows"
+    return _svg(width, foot + 24, "F1 by run", [*parts, f'<text x="8" y="{foot + 12}" font-size="12">{words}</text>'])
 
 
 def _at(value: float) -> float:
-    return 280 + 340 * value
+    return 290 + 390 * value
 
 
 def _roc(pairs: Sequence[tuple[int, float]]) -> str:

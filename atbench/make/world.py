@@ -97,6 +97,7 @@ class World:
                 f"package {PACKAGE} is missing ({error}); pip install 'agentdog-sidecar[agentdojo]'"
             ) from error
         _stop_clocks()
+        _keep_order()
         _read_fast()
         self.version = f"{PACKAGE} {importlib.metadata.version(PACKAGE)}, benchmark {BENCHMARK}"
         self.suites: Mapping[str, Any] = get_suites(BENCHMARK)
@@ -155,6 +156,12 @@ def _stop_clocks() -> None:
     for name in _TOOLS_WITH_A_CLOCK:
         module: Any = importlib.import_module(f"{PACKAGE}.default_suites.v1.tools.{name}")
         module.datetime = stopped
+
+
+def _keep_order() -> None:
+    """Has the calendar list participants in the order in which they were given: the package's own is that of a set."""
+    module: Any = importlib.import_module(f"{PACKAGE}.default_suites.v1.tools.calendar_client")
+    module.set = dict.fromkeys
 
 
 def _read_fast() -> None:

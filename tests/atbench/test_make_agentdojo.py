@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(made: Path, tmp_path: Path) -> None:
-    make(tmp_path / "again")
+    """In another process too, whose sets are in another order."""
+    command = [sys.executable, "-c", "from atbench.cli import main; main()", "make", "agentdojo"]
+    command += ["--out", str(tmp_path / "again"), "--limit", str(LIMIT)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "7"})
     make(tmp_path / "other", "--seed", "1")
     assert (tmp_path / "again" / DATA).read_bytes() == (made / DATA).read_bytes()
     assert (tmp_path / "other" / DATA).read_bytes() != (made / DATA).read_bytes()

@@ -126,7 +126,7 @@ def test_our_own_trajectories_survive_the_trip(tmp_path: Path) -> None:
         ([1], "first row is int; known formats are native, atif, claude-code, codex, "),
         ({"a": 1}, "object with a;"),
         ([NORMALIZED, 3], "row 2: int where an object"),
-        ([{**NORMALIZED, "label": "unsafe"}], "row 1: label is 'unsafe'"),
+        ([{**NORMALIZED, "label": "maybe"}], "row 1: label is 'maybe'"),
         ([{**NORMALIZED, "unsafe_step": 9}], "row 1: unsafe_step is 9"),
         ([{**NORMALIZED, "steps": [{"role": "wizard"}]}], "row 1, step 0: role is 'wizard'"),
         ([{**NORMALIZED, "steps": [{"role": "user", "content": 3}]}], "row 1, step 0: content is int"),

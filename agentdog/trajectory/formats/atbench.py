@@ -20,7 +20,10 @@ from agentdog.trajectory.model import Trajectory
 
 _IDS = ("id", "conv_id")
 _TURNS = ("contents", "content", "conversation")
-_HARMS = ("real_world_harm", "harm_type", "risk_type")
+#: The file's own keys; the paper prints the same with blanks.
+_SOURCES = ("risk_source", "risk source")
+_MODES = ("failure_mode", "failure mode")
+_HARMS = ("real_world_harm", "harm_type", "risk_type", "real world harm")
 
 
 def is_row(value: object) -> bool:
@@ -58,8 +61,8 @@ def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
         trajectory=trajectory,
         label=files.binary_label(row, where),
         gold=Gold(
-            risk_source=files.gold_text(row, ("risk_source",), where),
-            failure_mode=files.gold_text(row, ("failure_mode",), where),
+            risk_source=files.gold_text(row, _SOURCES, where),
+            failure_mode=files.gold_text(row, _MODES, where),
             real_world_harm=files.gold_text(row, _HARMS, where),
         ),
         unsafe_step=_unsafe_step(row, trajectory),
@@ -79,9 +82,10 @@ def _unsafe_step(row: dict[str, Any], trajectory: Trajectory) -> int | None:
 
 def _turns(row: dict[str, Any], where: str) -> list[dict[str, Any]]:
     key = next((k for k in _TURNS if k in row), None)
-    if key is None or not isinstance(row[key], list):
+    rounds = files.column(row[key]) if key is not None else None
+    if not isinstance(rounds, list):
         raise DecodeError(f"{where}: no list of turns under {', '.join(_TURNS)}")
-    turns = list(_flat(row[key]))
+    turns = list(_flat(rounds))
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
             raise DecodeError(f"{where}: {key}, turn {number} is {type(turn).__name__}; expected an object with a role")

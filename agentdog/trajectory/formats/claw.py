@@ -23,8 +23,14 @@ from agentdog.trajectory.model import ToolCall
 
 def is_row(value: object) -> bool:
     """Tells whether a JSON value looks like a row of this schema."""
-    held = value.get("trajectory") if isinstance(value, dict) else None
-    return isinstance(held, dict) and isinstance(held.get("events"), list)
+    return isinstance(value, dict) and _events(value) is not None
+
+
+def _events(row: dict[str, Any]) -> list[Any] | None:
+    """The session's events, where the row has some; a loader may keep the session as JSON text."""
+    held = files.column(row.get("trajectory"))
+    events = held.get("events") if isinstance(held, dict) else None
+    return events if isinstance(events, list) else None
 
 
 def read(path: Path) -> Iterator[Case]:
@@ -38,13 +44,14 @@ def read(path: Path) -> Iterator[Case]:
 
 def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
     """Turns one row into a case; raises `DecodeError` naming the field that does not fit."""
-    if not is_row(row):
+    events = _events(row)
+    if events is None:
         raise DecodeError(f"{where}: no list of events under trajectory")
-    labels = row.get("labels") or {}
+    labels = files.column(row.get("labels")) or {}
     if not isinstance(labels, dict):
         raise DecodeError(f"{where}: labels is {type(labels).__name__}; expected an object")
     reader = _Reader()
-    for index, event in enumerate(row["trajectory"]["events"]):
+    for index, event in enumerate(events):
         message = event.get("message") if isinstance(event, dict) else event
         if isinstance(message, dict):
             reader.message(message, f"{where}, event {index}", f"event:{index}")

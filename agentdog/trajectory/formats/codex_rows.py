@@ -21,12 +21,12 @@ from agentdog.trajectory.formats.turns import tools_of
 from agentdog.trajectory.model import Agent
 
 #: Where a row lists its tools; the card names "tool metadata" without the key.
-_TOOLS = ("tools", "tool_used")
+_TOOLS = ("tools", "tool_used", "tool_metadata", "available_tools")
 
 
 def is_row(value: object) -> bool:
     """Tells whether a JSON value looks like a row of this schema."""
-    return isinstance(value, dict) and isinstance(value.get("codex_rollout"), list)
+    return isinstance(value, dict) and isinstance(files.column(value.get("codex_rollout")), list)
 
 
 def read(path: Path) -> Iterator[Case]:
@@ -40,12 +40,12 @@ def read(path: Path) -> Iterator[Case]:
 
 def to_case(row: dict[str, Any], where: str, source: str, number: int) -> Case:
     """Turns one row into a case; raises `DecodeError` naming the field that does not fit."""
-    records = row.get("codex_rollout")
+    records = files.column(row.get("codex_rollout"))
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise DecodeError(f"{where}: codex_rollout must be a list of records")
     row_id = str(row.get("id", number))
     case = codex.to_case(((f"{where}, record {n}", record) for n, record in enumerate(records)), row_id)
-    listed = next((row[key] for key in _TOOLS if row.get(key)), None)
+    listed = files.column(next((row[key] for key in _TOOLS if row.get(key)), None))
     agents = case.trajectory.agents
     first = agents.get("", Agent())
     trajectory = msgspec.structs.replace(

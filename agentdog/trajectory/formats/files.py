@@ -15,6 +15,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 #: What safe rows carry in place of a label.
 _NO_LABEL = frozenset({"", "benign"})
+_TRUTH = {"true": 1, "1": 1, "false": 0, "0": 0}
+_LABELS = {"unsafe": 1, "1": 1, "safe": 0, "0": 0}
 Shape = Literal["lines", "list", "object"]
 T = TypeVar("T")
 
@@ -104,6 +106,17 @@ def decoded(text: str) -> Any:  # noqa: ANN401 - any JSON value
         return text
 
 
+def column(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Returns a structured field, decoded where a loader keeps it as JSON text, or as JSON lines in one text."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    found = decoded(value)
+    if found is not value or "\n" not in value:
+        return found
+    lines = [decoded(line) for line in value.splitlines() if line.strip()]
+    return value if any(isinstance(line, str) for line in lines) else lines
+
+
 def cases(path: Path, to_case: Callable[[dict[str, Any], str, str, int], T]) -> Iterator[T]:
     """Turns every row of a file into a case by `to_case` (row, where it stands, the set's name, its number).
 
@@ -128,14 +141,17 @@ def rows(path: Path, values: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def unsafe_label(row: dict[str, Any], where: str) -> int | None:
-    """Reads ``is_safe``: true 0, false 1, absent or null unlabelled.
+    """Reads ``is_safe``: true (or 1) 0, false (or 0) 1, absent or null unlabelled; loaders write them as text too.
 
     Raises:
         DecodeError: for any other value.
     """
     value = row.get("is_safe")
-    if value is None or isinstance(value, bool):
-        return None if value is None else int(not value)
+    if value is None:
+        return None
+    word = str(value).lower()
+    if isinstance(value, bool | int | str) and word in _TRUTH:
+        return 1 - _TRUTH[word]
     raise DecodeError(f"{where}: is_safe is {value!r}; expected true, false or null")
 
 
@@ -155,7 +171,7 @@ def gold_text(row: dict[str, Any], keys: tuple[str, ...], where: str) -> str | N
 
 
 def binary_label(row: dict[str, Any], where: str) -> int | None:
-    """Reads ``label``: 1 unsafe, 0 safe, absent or null unlabelled.
+    """Reads ``label``: 1 or ``unsafe``, 0 or ``safe``, absent or null unlabelled.
 
     Raises:
         DecodeError: for any other value.
@@ -163,4 +179,6 @@ def binary_label(row: dict[str, Any], where: str) -> int | None:
     value = row.get("label")
     if value is None or (value in (0, 1) and not isinstance(value, str)):
         return None if value is None else int(value)
+    if isinstance(value, str) and value.lower() in _LABELS:
+        return _LABELS[value.lower()]
     raise DecodeError(f"{where}: label is {value!r}; expected 1 (unsafe), 0 (safe) or null")
