@@ -14,12 +14,16 @@ from typing import Any, Literal
 
 import msgspec
 
+import taxonomy
 from agentdog.base.errors import DecodeError, UsageError
-from agentdog.guards import Labels, Reason
+from agentdog.base.ids import digest
+from agentdog.diagnosis.model import StepVerdict
+from agentdog.guards import GuardInfo, Labels, Outcome, Reason, Verdict
 from agentdog.trajectory.formats import Case, files
 from agentdog.trajectory.formats.case import Gold
+from atbench.ledger import DataInfo, Ledger, RunInfo
 from atbench.metrics import Row
-from atbench.record import known_labels
+from atbench.record import Record, known_labels
 
 _SHOWN = 5
 
@@ -59,6 +63,8 @@ def read(path: Path) -> list[Prediction]:
         if str(one.id) in found:
             raise DecodeError(f"{where}: id {one.id} is there twice")
         found[str(one.id)] = one
+    if not found:
+        raise DecodeError(f"{path}: no predictions in it")
     return list(found.values())
 
 
@@ -86,6 +92,45 @@ def to_rows(predictions: Sequence[Prediction], cases: Sequence[Case] | None) -> 
     everything = {case.trajectory.id for case in cases}
     _none([name for name in given if name not in everything], "predictions are for no row of the set")
     return [_row(given[name], case) for name, case in wanted.items()]
+
+
+def to_folder(folder: Path, place: Path, predictions: Sequence[Prediction], held: tuple[DataInfo, list[Case]]) -> None:
+    """Keeps predictions as a run, so that they can be compared, reported and gated like one of ours.
+
+    A row without a label and without a prediction is left out; which step was meant is kept, not where others were.
+
+    Raises:
+        UsageError: when the folder holds another run.
+    """
+    data, cases = held
+    name = f"predictions {place.name}"
+    guard = GuardInfo(name=name, uri=name, fingerprint=digest("predictions", place.read_bytes(), size=8))
+    ledger = Ledger(folder, RunInfo(data=data, guard=guard))
+    try:
+        there = {record.n for record in ledger.records}
+        given = {str(one.id): one for one in predictions}
+        for n, case in enumerate(cases):
+            one = given.get(case.trajectory.id)
+            if one is not None and n not in there and case.trajectory.steps:
+                ledger.add(Record.of(case, n, 0, (_verdict(one, case, guard.fingerprint),)))
+    finally:
+        ledger.close()
+
+
+def _verdict(one: Prediction, case: Case, guard: str) -> StepVerdict:
+    steps = case.trajectory.steps
+    step = steps[one.unsafe_step if one.unsafe_step is not None and 0 <= one.unsafe_step < len(steps) else -1]
+    outcomes = {1: Outcome.UNSAFE, 0: Outcome.SAFE, None: Outcome.NOT_EVALUATED}
+    labels = known_labels(Gold(**{axis: getattr(one, axis) for axis in taxonomy.AXES}))
+    verdict = Verdict(
+        outcome=outcomes[one.prediction],
+        guard=guard,
+        p_unsafe=one.p_unsafe,
+        labels=labels if labels != Labels() else None,
+        reason=Reason.UNPARSABLE if one.prediction is None else None,
+        raw=None if one.raw is None else str(one.raw),
+    )
+    return StepVerdict(step_id=step.id, index=step.index, verdict=verdict)
 
 
 def _row(one: Prediction, case: Case | None) -> Row:

@@ -43,6 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
         labelled: rows with a label; the scores are over these.
         confusion: of these; rows not evaluated count as the wrong class.
         not_evaluated: rows without a verdict, by reason, labelled or not.
+        failures: what the guard's first failure of each reason was, in its own words.
         metrics: accuracy, precision, recall and f1, each with value, low and high (95 %, resampled by group).
         macro_f1: mean of the F1 of both classes.
         axes: per axis, over unsafe rows with a gold label that the taxonomy knows.
@@ -60,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     groups: int
     confusion: dict[str, int]
     not_evaluated: dict[str, int]
+    failures: dict[str, str]
     metrics: dict[str, Interval]
     macro_f1: float | None
     axes: dict[str, AxisScore]
@@ -91,6 +93,7 @@ def report(
         groups=len({row.group for row in labelled}),
         confusion=confusion._asdict(),
         not_evaluated=dict(skipped.most_common()),
+        failures=_failures(records),
         metrics=score(rows),
         macro_f1=_macro_f1(confusion),
         axes=score_axes(rows),
@@ -170,6 +173,11 @@ def _spent(records: Sequence[Record], run: RunInfo) -> Spent:
         cost=run.prices.cost(prompt, cached, completion) if run.prices else None,
         row_seconds=sum(record.seconds for record in records),
     )
+
+
+def _failures(records: Sequence[Record]) -> dict[str, str]:
+    verdicts = [step.verdict for record in reversed(records) for step in reversed(record.verdicts)]
+    return {str(one.reason): one.detail for one in verdicts if one.reason and one.detail}
 
 
 def _macro_f1(c: Confusion) -> float | None:

@@ -13,6 +13,8 @@ from agentdog.base.stats import Interval
 from atbench.report import Report
 from atbench.rules import Flagging
 
+_SHOWN = 300  # characters of a guard's own words
+
 
 def show(console: Console, found: Report) -> None:
     """Prints a report for people."""
@@ -42,6 +44,9 @@ def show(console: Console, found: Report) -> None:
     reasons = ", ".join(f"{reason} {count}" for reason, count in found.not_evaluated.items())
     wrong = " (counted as the wrong class)" if missing else ""
     console.print(Text(f"not evaluated: {missing}{wrong}" + (f": {reasons}" if reasons else "")))
+    for reason in found.not_evaluated:
+        if reason in found.failures:
+            console.print(Text(f"the first {reason}: {found.failures[reason][:_SHOWN]}", style="dim"))
     spent = found.spent
     tokens = (
         f", {spent.prompt_tokens} ({spent.cached_tokens} cached) + {spent.completion_tokens} tokens"

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import shlex
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -169,6 +170,9 @@ def from_function(uri: str) -> OwnGuard:
         GuardUnavailable: there is no such module or function.
     """
     module_name, _, name = uri.removeprefix("python:").partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # an installed command does not look there; last, so that it hides nothing
+        sys.path.append(here)
     try:
         function = getattr(importlib.import_module(module_name), name)
         source = inspect.getsource(importlib.import_module(module_name))

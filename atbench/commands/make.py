@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -20,7 +21,8 @@ def make() -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--limit", type=click.IntRange(min=1), help="Rows at most; a fair sample of the whole.")
-def agentdojo(out: Path, seed: int, limit: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON, nothing else.")
+def agentdojo(out: Path, seed: int, limit: int | None, as_json: bool) -> None:
     """Run a scripted agent through AgentDojo's environments, and label the exact step that goes wrong.
 
     Needs the package: pip install 'agentdog-sidecar[agentdojo]'.
@@ -45,6 +47,9 @@ def agentdojo(out: Path, seed: int, limit: int | None) -> None:
             limit=limit,
             progress=lambda done, total, rows: bar.update(task, completed=done, total=total, rows=rows),
         )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(card), indent=2).decode())
+        return
     balance = ", ".join(f"{label} {count}" for label, count in card.balance.items())
     click.echo(f"{out / card.file}: {card.rows} rows ({balance}), sha256 {card.sha256}")
     click.echo(f"{out / CARD}: the data card")

@@ -19,6 +19,7 @@ import inspect
 import json
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,6 +90,9 @@ def _found(words: list[str]) -> list[str]:
 
 def _function(uri: str, rest: str) -> Callable[..., Any]:
     module, _, name = rest.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # an installed command does not look there; last, so that it hides nothing
+        sys.path.append(here)
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

@@ -137,3 +137,38 @@ def test_gold_comes_from_the_set_and_missing_ids_fail_loudly(tmp_path: Path) -> 
 def test_a_line_that_does_not_fit_is_named(tmp_path: Path, line: dict[str, Any], message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         scored(tmp_path, [{"id": 0, "prediction": 1, "label": 1}, line])
+
+
+def test_predictions_are_compared_reported_and_gated_like_a_run(tmp_path: Path) -> None:
+    steps = [{"role": "user", "content": "x"}, {"role": "agent", "action": "look({})"}]
+    rows = [{"id": n, "source": "made", "steps": steps, "label": n % 2, "meta": {"group": n}} for n in range(4)]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    given: list[dict[str, Any]] = [{"id": n, "prediction": n % 2, "p_unsafe": 0.9 * (n % 2)} for n in range(4)]
+    given[1] |= {"prediction": None, "raw": "hm"}
+    out = tmp_path / "theirs"
+    found = scored(tmp_path, given, "--dataset", str(gold), "--out", str(out))
+    assert "majority" in found["baselines"]
+    report = CliRunner().invoke(cli, ["report", str(out), "--json"], catch_exceptions=False)
+    [kept] = json.loads(report.stdout).values()
+    assert {name: kept["metrics"][name] for name in ("accuracy", "f1")} == {
+        name: found[name] for name in ("accuracy", "f1")
+    }
+    assert kept["not_evaluated"] == {"unparsable": 1}
+    gate = CliRunner().invoke(cli, ["gate", str(out), "--min-f1", "0.9", "--json"], catch_exceptions=False)
+    assert gate.exit_code == 1
+    assert json.loads(gate.stdout)["checks"][0]["name"] == "F1"
+    ours = tmp_path / "ours"
+    CliRunner().invoke(cli, ["run", str(gold), "--out", str(ours)], catch_exceptions=False)
+    compared = CliRunner().invoke(cli, ["compare", str(ours), str(out), "--json"], catch_exceptions=False)
+    assert json.loads(compared.stdout)["rows"] == 4
+    with pytest.raises(UsageError, match="name these with --dataset"):
+        scored(tmp_path, [{"id": 1, "prediction": 1, "label": 1}], "--out", str(out))
+    with pytest.raises(DecodeError, match="no predictions in it"):
+        scored(tmp_path, [])
+
+
+def test_nothing_that_could_be_read_is_its_own_exit_code(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": 1, "prediction": null, "label": 1}', encoding="utf-8")
+    assert CliRunner().invoke(cli, ["score", "--predictions", str(path)], catch_exceptions=False).exit_code == 3
