@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agentdog.base.errors import UsageError
+from agentdog.base.errors import GuardUnavailable, UsageError
 from agentdog.cli import cli
 from agentdog.guards import Reason, factory, packs
 from agentdog.guards.chat_api import ChatFailure
@@ -115,6 +117,26 @@ def test_every_failure_has_its_mend() -> None:
         assert mend_of(ChatFailure(reason, "x"))
     told = "https://h/v1 does not answer ([SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate)"
     assert "ca=FILE" in (mend_of(ChatFailure(Reason.GUARD_UNREACHABLE, told)) or "")
+
+
+def test_a_server_behind_tls_is_trusted_by_its_certificate_alone(tmp_path: Path) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    names = ("-subj", "/CN=guard", "-addext", "subjectAltName=IP:127.0.0.1")
+    subprocess.run(["openssl", *made, *names, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    with scripted_guard(lambda p, b: (200, SAFE), owner="vllm", tls=tls) as server:
+        code, found = check(f"server:{server.url}?model=guard")
+        assert (code, found["reachable"]["status"]) == (1, "fail")
+        assert "ca=FILE" in found["reachable"]["mend"]
+        code, found = check(f"server:{server.url}?model=guard&ca={cert}")
+        assert (code, found["reachable"]["status"]) == (0, "ok")
+        code, found = check(f"server:{server.url.replace('https', 'http')}?model=guard")
+        assert (code, {c["status"] for c in found.values()} & {"fail"}) == (1, {"fail"})
+    for wrong in (tmp_path / "none.pem", key):
+        with pytest.raises(GuardUnavailable, match=r"ca: .*PEM"):
+            factory.build(f"server:{server.url}?model=guard&ca={wrong}")
 
 
 def test_a_server_of_another_kind_answers_nothing_of_use() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ def scripted_guard(
     context: int = 8192,
     root: str | None = None,
     refuses: Sequence[str] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Recorder]:
     """Serves ``/v1/models``, ``/tokenize`` and what `chat` answers; with `hang`, chats wait until the event is set.
 
@@ -118,7 +120,10 @@ def scripted_guard(
             """Keeps the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recorder.url = f"http://127.0.0.1:{server.server_port}/v1"
+    recorder.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/v1"
+    if tls is not None:
+        # Hands are shaken by the thread of each request, so that one that fails stops nobody.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
