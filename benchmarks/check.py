@@ -3,15 +3,18 @@
 
     python benchmarks/check.py [--calls N] [--json]
 
-Two parts. *Embedded guard*: sequential checks of a pending call, whole runs sent as messages, growing call by call as
+Three parts. *Embedded guard*: sequential checks of a pending call, whole runs sent as messages, growing call by call as
 an agent's would; from the request to the decoded answer. *Hanging guard*: checks against a model server that accepts
 connections and never answers, 16 at a time, deadlines of 50 to 400 ms; overshoot is the caller's wait beyond the
 deadline it named. Every hanging check must answer what the caller said (`on_not_evaluated`); others are counted.
+*Processor time*: the same checks inside this process, with sessions that are copied (as they are) and without (every
+prefix read anew): what one check costs on any load, as a ratio. ``--cpu`` runs this part alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -24,11 +27,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
+import msgspec
 
 from agentdog.base.stats import quantile
+from agentdog.guards import GuardSession, Health
+from agentdog.guards.embedded import EmbeddedGuard
+from agentdog.service.inline import Asked, Checker, PolicyFile
+from agentdog.store.contract import Store
+from agentdog.trajectory import Header
 
 DEADLINES_MS = (50, 100, 200, 400)
 CONCURRENCY = 16
@@ -39,18 +49,27 @@ def main() -> int:
     """Runs both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--cpu", action="store_true", help="processor time only")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    report = {
+    report: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "date": time.strftime("%Y-%m-%d"),
-        "embedded": embedded(options.calls),
-        "hanging": hanging(options.calls),
+        "processor": asyncio.run(processor(options.calls)),
     }
+    if not options.cpu:
+        report |= {"embedded": embedded(options.calls), "hanging": hanging(options.calls)}
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
     print(f"{report['machine']}, {report['date']}")
+    for row in report["processor"]:
+        print(
+            f"processor time, runs of {row['steps']} steps: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms over"
+            f" {row['calls']} checks; p50 {row['times_less_p50']} times less than reading every prefix anew"
+        )
+    if options.cpu:
+        return 0
     for row in report["embedded"]:
         print(
             f"embedded guard, runs of {row['steps']} steps: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms"
@@ -62,6 +81,61 @@ def main() -> int:
         f" p99 {row['overshoot_p99_ms']} ms, longest {row['overshoot_max_ms']} ms; otherwise: {row['otherwise']}"
     )
     return 0
+
+
+class Anew:
+    """The same guard, whose sessions cannot be copied: the baseline."""
+
+    def __init__(self, guard: EmbeddedGuard) -> None:
+        self.info = guard.info
+        self._guard = guard
+
+    def open(self, header: Header) -> GuardSession:
+        """Starts a session that only grows."""
+        session = self._guard.open(header)
+        return cast("GuardSession", SimpleNamespace(extend=session.extend, verdict=session.verdict))
+
+    async def health(self) -> Health:
+        """As the guard's."""
+        return await self._guard.health()
+
+    async def close(self) -> None:
+        """There is nothing to free."""
+
+
+async def processor(calls: int) -> list[dict[str, Any]]:
+    """Processor time of checks inside this process, in milliseconds."""
+    rows = []
+    for steps in (4, 12, 40):
+        quantiles = {}
+        for name, guard in (("copied", EmbeddedGuard()), ("anew", Anew(EmbeddedGuard()))):
+            checker = Checker(cast("Store", None), guard, PolicyFile(None))  # messages are sent: nothing is looked up
+            times: list[float] = []
+            number = 0
+            while len(times) < calls // 3 + WARM_UP:
+                number += 1
+                for messages, action in run(number, steps):
+                    body = {"messages": messages, "action": action, "deadline_ms": 60_000, "on_not_evaluated": "deny"}
+                    asked = msgspec.convert(body, Asked)
+                    began = time.process_time()
+                    answer = await checker.check(asked)
+                    times.append((time.process_time() - began) * 1000)
+                    if answer.by != "guard":
+                        raise SystemExit(f"the embedded guard did not answer: {answer}")
+            kept = sorted(times[WARM_UP:])
+            quantiles[name] = (quantile(kept, 0.5), quantile(kept, 0.99), len(kept))
+        (p50, p99, count), (anew, _, _) = quantiles["copied"], quantiles["anew"]
+        rows.append(
+            {
+                "steps": steps,
+                "calls": count,
+                "p50_ms": round(p50, 2),
+                "p99_ms": round(p99, 2),
+                "anew_p50_ms": round(anew, 2),
+                "times_less_p50": round(anew / p50, 1),
+            }
+        )
+    return rows
 
 
 def embedded(calls: int) -> list[dict[str, Any]]:
