@@ -17,7 +17,7 @@ from opentelemetry.trace import Tracer
 
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
-from agentdog.diagnosis import Alerting, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
+from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
 from agentdog.diagnosis.calibration import shipped
 from agentdog.guards import Guard, Outcome, Reason, Verdict
 from agentdog.guards.asker import asking
@@ -36,6 +36,8 @@ _PROGRESS_S = 0.5
 _AGAIN_S = 1.0
 #: How long the answer to whether others wait holds: a look at a trajectory asks twice.
 _CROWD_S = 0.2
+#: How long a decision about alerts may take to hold.
+_DECIDED_S = 1.0
 _NANOS = 1_000_000_000
 _SHARES = 1 << 32
 
@@ -133,6 +135,7 @@ class Judging:
         self._progress_s = progress_s
         self._clock = clock or SystemClock()
         self._crowd = (-math.inf, False)
+        self._decisions: dict[tuple[str, str], tuple[float, Tuning, Calibration | None]] = {}
 
     async def __call__(self, work: Work) -> None:
         """Brings a trajectory's diagnosis up to date, or says when to go on with it."""
@@ -163,10 +166,10 @@ class Judging:
         leases = StoreLeases(self._store, project, self._settings.worker.lease_s)
         purse = StorePurse(self._store, project, self._settings.judge, self._clock)
         guard = await self._learning.guard_for(project)
-        tuning = await self._store.tuning(project) or Tuning()
+        tuning, calibration = await self._decided(project, guard)
         progress = _Progress(self._store, project, self._progress_s, tuning.alerting)
         terms = Terms(
-            policy=await self._policy(tuning, guard),
+            policy=self._policy(tuning, calibration, guard),
             cache=cache,
             clock=self._clock,
             progress=progress.tell,
@@ -201,9 +204,18 @@ class Judging:
                 await self._store.count_asked(project, trajectory.id, purse.answers)
             await self._store.leftovers(project, trajectory.id)
 
-    async def _policy(self, tuning: Tuning, asked: Guard) -> Policy:
+    async def _decided(self, project: str, asked: Guard) -> tuple[Tuning, Calibration | None]:
+        """What was decided about a project's alerts; read again after a moment, since every look asks."""
+        guard = asked.info.fingerprint
+        read_at, tuning, calibration = self._decisions.get((project, guard), (-math.inf, Tuning(), None))
+        if monotonic() - read_at > _DECIDED_S:
+            tuning = await self._store.tuning(project) or Tuning()
+            calibration = (await self._store.calibrations()).get(guard) or shipped(guard)
+            self._decisions[project, guard] = (monotonic(), tuning, calibration)
+        return tuning, calibration
+
+    def _policy(self, tuning: Tuning, calibration: Calibration | None, asked: Guard) -> Policy:
         judge, guard = self._settings.judge, asked.info.fingerprint
-        calibration = (await self._store.calibrations()).get(guard) or shipped(guard)
         return Policy(
             observations=judge.observations,
             labels=judge.diagnose,
