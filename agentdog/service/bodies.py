@@ -14,6 +14,8 @@ from agentdog.base.errors import DecodeError, UsageError
 #: Content encoding → zlib's window bits. ``deflate`` is the zlib format (RFC 9110 8.4.1.2).
 _WBITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PIECE = 1 << 20
+#: Above so many bytes a body that inflated to more than so many times its size is taken for a bomb until it is counted.
+_TRUSTED, _DENSE = 8 << 20, 50
 
 
 class TooLarge(UsageError):  # noqa: N818 - a state of the request, like its siblings in the tree
@@ -55,26 +57,64 @@ async def _plain(chunks: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 async def _inflated(chunks: AsyncIterator[bytes], name: str, limit: int) -> bytes:
+    """Inflates; what is suspiciously small for its content is counted first, and kept only once its size is known."""
     body, wire = bytearray(), 0
-    inflater = zlib.decompressobj(_WBITS[name])
+    stream = _Stream(name)
+    trial: _Stream | None = None
+    counted, held = 0, list[bytes]()
     async for chunk in chunks:
         wire += len(chunk)
         if wire > limit:
             raise too_large(limit)
         pending = chunk
+        if trial is not None:
+            held.append(chunk)
         while pending:
-            if inflater.eof:  # RFC 1952 2.2: members may follow one another
-                inflater = zlib.decompressobj(_WBITS[name])
-            try:
-                body += inflater.decompress(pending, min(_PIECE, limit + 1 - len(body)))
-            except zlib.error as error:
-                raise DecodeError(f"the body is not the {name} stream that Content-Encoding claims: {error}") from error
-            if len(body) > limit:
+            piece, pending = (trial or stream).inflate(pending)
+            if trial is None:
+                body += piece
+            else:
+                counted += len(piece)
+            if len(body) + counted > limit:
                 raise too_large(limit, " inflated")
-            pending = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-    if wire and not inflater.eof:
+            if trial is None and pending and len(body) > max(_TRUSTED, _DENSE * wire):
+                trial, held = stream.copy(), [pending]
+    if wire and not (trial or stream).ended:
         raise DecodeError(f"the body's {name} stream ends too soon")
+    for chunk in held:
+        pending = chunk
+        while pending:
+            piece, pending = stream.inflate(pending)
+            body += piece
     return bytes(body)
+
+
+class _Stream:
+    """Inflates piece by piece; members of a gzip stream may follow one another (RFC 1952 2.2)."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._inflater = zlib.decompressobj(_WBITS[name])
+
+    @property
+    def ended(self) -> bool:
+        return self._inflater.eof
+
+    def copy(self) -> _Stream:
+        other = _Stream(self._name)
+        other._inflater = self._inflater.copy()
+        return other
+
+    def inflate(self, pending: bytes) -> tuple[bytes, bytes]:
+        """Returns a piece of the content, and what is still to be inflated."""
+        if self._inflater.eof:
+            self._inflater = zlib.decompressobj(_WBITS[self._name])
+        try:
+            piece = self._inflater.decompress(pending, _PIECE)
+        except zlib.error as error:
+            name = self._name
+            raise DecodeError(f"the body is not the {name} stream that Content-Encoding claims: {error}") from error
+        return piece, self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
 
 
 def too_large(limit: int, how: str = "") -> TooLarge:

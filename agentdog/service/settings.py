@@ -86,7 +86,8 @@ class RedisSettings(_Part):
     url: str | None = Field(
         default=None,
         repr=False,
-        description="redis://, rediss:// or unix:// address of Redis ≥ 7 or Valkey; unset: the bundled Valkey is run",
+        description="redis://, rediss:// or unix:// of Redis ≥ 7 or Valkey, nodes of a cluster by commas; "
+        "unset: the bundled Valkey is run",
     )
     timeout_s: float = Field(default=5.0, gt=0, description="longest wait for one answer of the store")
     fsync: Literal["always", "everysec"] = Field(
