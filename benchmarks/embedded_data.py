@@ -7,6 +7,7 @@ attack wordings are held out whatever their group.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import multiprocessing
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from agentdog.base.ids import digest
+from agentdog.guards import Outcome
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.embedded.detectors import DETECTORS
 from agentdog.trajectory import Header
@@ -54,6 +56,7 @@ class Row(NamedTuple):
         kind: of the made set the behaviour; of AgentDojo whether there was an attack; of tau-bench the reward.
         signals: per agent step: its index, its signals.
         latencies: of every step, seconds.
+        abstained: agent steps whose prefix it does not judge; they count as not detected.
     """
 
     set: str
@@ -68,6 +71,7 @@ class Row(NamedTuple):
     severity: float | None
     signals: list[tuple[int, dict[str, float]]]
     latencies: list[float]
+    abstained: int
 
     @property
     def safe_traffic(self) -> bool:
@@ -111,10 +115,12 @@ def _row(job: tuple[str, str]) -> Row:
         case = _masked(case)
     meta = value.get("meta") or {}
     session = EmbeddedGuard().open(Header.of(case.trajectory))
-    latencies = []
+    latencies, abstained = [], 0
     for step in case.trajectory.steps:
         session.extend(step)
         latencies.append(session.seconds)
+        if step.role == "agent":
+            abstained += asyncio.run(session.verdict()).outcome is Outcome.NOT_EVALUATED
     return Row(
         name,
         case.trajectory.id,
@@ -128,6 +134,7 @@ def _row(job: tuple[str, str]) -> Row:
         case.severity,
         session.signals,
         latencies,
+        abstained,
     )
 
 

@@ -12,7 +12,7 @@ from agentdog.guards.protocol import Guard
 PACKS_FOLDER = "packs"
 #: Scheme → how its URI is written.
 SCHEMES = {
-    "embedded": "embedded?effects=FILE&trusted_tools=NAME,NAME&learned=FILE",
+    "embedded": "embedded?effects=FILE&trusted_tools=NAME,NAME&learned=FILE&injection=FOLDER",
     "server": "server:http://HOST:PORT/v1?model=NAME",
     "local": "local:PATH?pack=NAME",
     "vllm": "vllm:PATH?pack=NAME",

@@ -9,6 +9,7 @@ from agentdog.base.errors import UsageError
 from agentdog.base.ids import digest
 from agentdog.guards.embedded import catalogue
 from agentdog.guards.embedded.detectors import DETECTORS, Detector
+from agentdog.guards.embedded.injection import InjectionModel
 from agentdog.guards.embedded.looks import Look
 from agentdog.guards.embedded.model import THRESHOLD, Model
 from agentdog.guards.embedded.model import load as load_model
@@ -39,6 +40,7 @@ class EmbeddedGuard:
         detectors: Sequence[Detector] = DETECTORS,
         model: Model | None = None,
         uri: str = "embedded",
+        injection: InjectionModel | None = None,
     ) -> None:
         """Builds the guard.
 
@@ -49,6 +51,7 @@ class EmbeddedGuard:
             detectors: which detectors look.
             model: weights that join their findings; the published ones when not given.
             uri: how it was written.
+            injection: a classifier that reads observations too.
 
         Raises:
             UsageError: the effects catalogue cannot be used, or the threshold is no probability.
@@ -61,6 +64,7 @@ class EmbeddedGuard:
         if not self._model.floor < self._threshold <= 1.0:
             raise UsageError(f"threshold {threshold}: give a probability above {self._model.floor:.4f} and up to 1")
         self._detectors = tuple(detectors)
+        self._injection = injection
         self._info = GuardInfo(name="embedded", uri=uri, fingerprint=self._fingerprint(), note=NOTE)
 
     def _fingerprint(self) -> str:
@@ -73,6 +77,7 @@ class EmbeddedGuard:
             str(self._threshold),
             *sorted(self._trusted_tools),
             *(f"detector:{d.name}" for d in self._detectors),
+            *([f"injection:{self._injection.fingerprint}"] if self._injection is not None else []),
         )
 
     @property
@@ -87,7 +92,7 @@ class EmbeddedGuard:
 
     def open(self, header: Header) -> EmbeddedSession:
         """Starts a session for one trajectory."""
-        scene = Scene(self._catalogue, self._effects, self._trusted_tools, header)
+        scene = Scene(self._catalogue, self._effects, self._trusted_tools, header, self._injection)
         return EmbeddedSession(self._info.fingerprint, scene, self._detectors, self._model, self._threshold)
 
     def looks(self, header: Header, steps: Sequence[Step]) -> tuple[Look, ...]:

@@ -9,6 +9,7 @@ import msgspec
 
 from agentdog.base.errors import UsageError
 from agentdog.guards.embedded.guard import EmbeddedGuard
+from agentdog.guards.embedded.injection import InjectionModel
 from agentdog.guards.protocol import Guard
 
 
@@ -20,12 +21,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         trusted_tools: names, between commas, of tools whose results have the user's authority.
         threshold: P(unsafe) from which a step is unsafe.
         learned: file of `agentdog learn`; it decides then.
+        injection: folder with ``model.onnx`` and ``tokenizer.json``: a classifier that reads observations too.
     """
 
     effects: str | None = None
     trusted_tools: str = ""
     threshold: float | None = None
     learned: str | None = None
+    injection: str | None = None
 
 
 def from_uri(uri: str) -> Guard:
@@ -48,6 +51,7 @@ def from_uri(uri: str) -> Guard:
         trusted_tools=tuple(name for name in options.trusted_tools.split(",") if name),
         threshold=options.threshold,
         uri=uri,
+        injection=InjectionModel(Path(options.injection).expanduser()) if options.injection else None,
     )
     return _learned(guard, Path(options.learned).expanduser()) if options.learned else guard
 

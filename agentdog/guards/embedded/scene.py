@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentdog.guards.embedded import instructions
-from agentdog.guards.embedded.catalogue import Catalogue
+from agentdog.guards.embedded.catalogue import Catalogue, noisy_or
 from agentdog.guards.embedded.forking import forked
+from agentdog.guards.embedded.injection import CUE, WEIGHT, InjectionModel
 from agentdog.guards.embedded.instructions import Instruction, Origin
 from agentdog.guards.embedded.ledger import Ledger
 from agentdog.guards.embedded.request import Request
@@ -36,6 +37,7 @@ class Scene:
     effects: EffectCatalogue
     trusted_tools: frozenset[str]
     header: Header
+    injection: InjectionModel | None = None
     index: ProvenanceIndex = field(init=False)
     request: Request = field(init=False)
     ledger: Ledger = field(init=False)
@@ -106,6 +108,8 @@ class Scene:
     def _keep(self, text: str, index: int, origin: Origin) -> None:
         """Remembers the instructions of a text."""
         found = instructions.find(text, index, self.catalogue, self.effects, origin)
+        if origin is Origin.OBSERVATION and found and self.injection is not None:
+            found = _strengthened(found, self.injection.p(text))
         if origin is not Origin.OBSERVATION:
             found = [i for i in found if i.strength >= _STRONG]
         elif found:
@@ -162,3 +166,10 @@ class Scene:
     def vouched(self, trace: Trace) -> bool:
         """Whether someone with authority named the value, or the user pointed at it."""
         return trace.vouched or (trace.value.kind is Kind.EMAIL and self.request.names(trace.value.key))
+
+
+def _strengthened(found: list[Instruction], p: float) -> list[Instruction]:
+    """Instructions of a text that a classifier marks as injected are the stronger; below one half it says nothing."""
+    if p < 0.5:
+        return found
+    return [replace(i, strength=noisy_or([i.strength, WEIGHT * p]), cues=(*i.cues, CUE)) for i in found]
