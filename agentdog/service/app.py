@@ -17,20 +17,22 @@ from agentdog.service.api.gate import Gate, Visitor
 from agentdog.service.auth import Authority
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import CONTENT_TYPE, Metrics, StoreFigures, render
+from agentdog.service.progress import stalls
 from agentdog.service.redaction import Redactor
 from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Whether requests would succeed now, and why not."""
+    """Whether requests would succeed and what waits is worked on, and why not; `stalled`: what does not advance."""
 
     ready: bool
     store: str
     detail: str | None = None
+    stalled: tuple[str, ...] = ()
 
 
-def build_app(
+def build_app(  # noqa: PLR0913 - parts of one application, by name
     store: Store,
     guard: Guard,
     metrics: Metrics,
@@ -40,8 +42,11 @@ def build_app(
     local_only: bool = True,
     prices: JudgeSettings | None = None,
     redactor: Redactor | None = None,
+    stall_s: float = 60.0,
 ) -> FastAPI:
     """Builds the application over an open store; `prices` are of a guard's tokens."""
+    clock = SystemClock()
+    began_ns = clock.now_ns()
     app = FastAPI(title="agentdog", version=__version__)
     app.include_router(build_router(store, guard, checker=checker, metrics=metrics, redactor=redactor, limits=prices))
     app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)
@@ -57,13 +62,23 @@ def build_app(
     async def healthz() -> Response:
         return Response(b'{"status":"ok"}', media_type="application/json")
 
-    @app.get("/readyz", tags=["operations"], summary="Requests would succeed now", response_class=Response)
+    @app.get(
+        "/readyz",
+        tags=["operations"],
+        summary="Requests would succeed, workers advance",
+        response_class=Response,
+    )
     async def readyz() -> Response:
         try:
             said = await store.ping()
+            waiting, progress = await store.waiting(), await store.progress()
         except StoreUnavailable as error:
             return _json(Readiness(ready=False, store="unavailable", detail=str(error)), 503)
-        return _json(Readiness(ready=True, store=f"{said['server']} {said['version']}"), 200)
+        server = f"{said['server']} {said['version']}"
+        stalled = stalls(waiting, progress, now_ns=clock.now_ns(), stall_s=stall_s, since_ns=began_ns)
+        if stalled:
+            return _json(Readiness(ready=False, store=server, stalled=tuple(map(str, stalled))), 503)
+        return _json(Readiness(ready=True, store=server), 200)
 
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
     async def prometheus(access: Visitor) -> Response:

@@ -7,7 +7,7 @@ Deflate is read too, since official exporters can be told to send it (``OTEL_EXP
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from agentdog.base.errors import DecodeError, UsageError
 
@@ -26,13 +26,20 @@ class UnsupportedEncoding(UsageError):  # noqa: N818
     """The body's content encoding is none that we read."""
 
 
-async def read(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> bytes:
+def _unwatched(size: int) -> None:
+    """Lets a body grow."""
+
+
+async def read(
+    chunks: AsyncIterator[bytes], encoding: str, limit: int, grow: Callable[[int], None] = _unwatched
+) -> bytes:
     """Collects a body.
 
     Args:
         chunks: as they come from the wire.
         encoding: the ``Content-Encoding`` header; empty for none.
         limit: bytes, on the wire and after inflating.
+        grow: told how large the body is by now; may raise `Overloaded`.
 
     Raises:
         TooLarge: more than `limit`, found as soon as it is so.
@@ -41,22 +48,23 @@ async def read(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> bytes
     """
     name = encoding.strip().lower()
     if name in ("", "identity"):
-        return await _plain(chunks, limit)
+        return await _plain(chunks, limit, grow)
     if name in _WBITS:
-        return await _inflated(chunks, name, limit)
+        return await _inflated(chunks, name, limit, grow)
     raise UnsupportedEncoding(f"Content-Encoding {encoding[:40]!r} is not read here: send gzip, deflate or none")
 
 
-async def _plain(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+async def _plain(chunks: AsyncIterator[bytes], limit: int, grow: Callable[[int], None]) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         body += chunk
         if len(body) > limit:
             raise too_large(limit)
+        grow(len(body))
     return bytes(body)
 
 
-async def _inflated(chunks: AsyncIterator[bytes], name: str, limit: int) -> bytes:
+async def _inflated(chunks: AsyncIterator[bytes], name: str, limit: int, grow: Callable[[int], None]) -> bytes:
     """Inflates; what is suspiciously small for its content is counted first, and kept only once its size is known."""
     body, wire = bytearray(), 0
     stream = _Stream(name)
@@ -77,6 +85,7 @@ async def _inflated(chunks: AsyncIterator[bytes], name: str, limit: int) -> byte
                 counted += len(piece)
             if len(body) + counted > limit:
                 raise too_large(limit, " inflated")
+            grow(len(body))
             if trial is None and pending and len(body) > max(_TRUSTED, _DENSE * wire):
                 trial, held = stream.copy(), [pending]
     if wire and not (trial or stream).ended:
@@ -86,6 +95,7 @@ async def _inflated(chunks: AsyncIterator[bytes], name: str, limit: int) -> byte
         while pending:
             piece, pending = stream.inflate(pending)
             body += piece
+            grow(len(body))
     return bytes(body)
 
 

@@ -18,19 +18,21 @@ import httpx
 import msgspec
 
 from agentdog.base.checks import CheckResult
+from agentdog.base.clock import SystemClock
 from agentdog.base.errors import AgentDogError, OutsideError, StoreUnavailable
 from agentdog.guards import factory
 from agentdog.service import dashboard, ports, stores
 from agentdog.service.alerting import Alerts
 from agentdog.service.api.operations import SAMPLED_UNITS
 from agentdog.service.auth import check_exposure
+from agentdog.service.progress import stalls
 from agentdog.service.settings import Settings, unknown_variables
 from agentdog.service.targets import open_targets
 from agentdog.spans import content_stats
 from agentdog.store.contract import Store
 from agentdog.store.embedded import binary, running_url
 from agentdog.store.link import shown
-from agentdog.store.server_info import UNKNOWN
+from agentdog.store.server_info import UNKNOWN, budget
 
 _ASK_S = 5.0
 
@@ -262,6 +264,40 @@ async def redaction(patient: Patient) -> Sequence[CheckResult]:
     return (CheckResult(name="redaction", status="ok", detail=f"{kinds} are taken out; {number} so far"),)
 
 
+async def progress(patient: Patient) -> Sequence[CheckResult]:
+    """Whether what waits is being worked on."""
+    if patient.store is None:
+        return ()
+    waiting = await patient.store.waiting()
+    found = stalls(
+        waiting,
+        await patient.store.progress(),
+        now_ns=SystemClock().now_ns(),
+        stall_s=patient.settings.limits.stall_s,
+    )
+    if not found:
+        lanes = ", ".join(f"{lane} {each.units}" for lane, each in waiting.items())
+        return (CheckResult(name="progress", status="ok", detail=f"waiting: {lanes}"),)
+    mend = "is a worker running (`agentdog up`, `agentdog worker`)? its log says what it waits for"
+    return tuple(CheckResult(name=f"progress of {s.lane}", status="fail", detail=str(s), mend=mend) for s in found)
+
+
+async def memory(patient: Patient) -> Sequence[CheckResult]:
+    """How much of its budget the store uses."""
+    if patient.store is None:
+        return ()
+    said = await patient.store.ping()
+    limit, used = budget(said, patient.settings.limits.store_bytes), int(said["used_memory"])
+    if not limit:
+        mend = "set AGENTDOG_LIMITS__STORE_BYTES, so that telemetry is refused before the server is full"
+        return (CheckResult(name="memory", status="warn", detail=f"{used} bytes used, no budget known", mend=mend),)
+    detail = f"{used >> 20} of {limit >> 20} MiB used"
+    if used >= limit:
+        mend = "shorten AGENTDOG_RETENTION__DAYS, raise AGENTDOG_LIMITS__STORE_BYTES, or give the server more memory"
+        return (CheckResult(name="memory", status="fail", detail=f"{detail}: telemetry is refused", mend=mend),)
+    return (CheckResult(name="memory", status="ok", detail=detail),)
+
+
 async def dead_letters(patient: Patient) -> Sequence[CheckResult]:
     """Units that no try could work on."""
     if patient.store is None:
@@ -335,6 +371,8 @@ CHECKS: tuple[Check, ...] = (
     guard,
     alerts,
     accounting,
+    progress,
+    memory,
     redaction,
     dead_letters,
     outbound,

@@ -43,6 +43,12 @@ class Metrics:
             "agentdog_otlp_metrics_discarded_bytes", "Metrics payloads accepted and dropped", registry=self.registry
         )
 
+        self.refused = Counter(
+            "agentdog_otlp_refused",
+            "OTLP requests refused for now, by why: queue, memory, latency, bodies",
+            ("reason",),
+            registry=self.registry,
+        )
         self._checks = Counter(
             "agentdog_checks",
             "Inline checks by decision, by who decided, and by why nobody could",

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from agentdog.base.errors import AgentDogError
 from agentdog.service import otlp_answers
+from agentdog.service.admission import Admission
 from agentdog.service.auth import Access, Authority, Forbidden, Unauthenticated
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
@@ -25,19 +26,22 @@ from agentdog.spans.records import Decoded
 _log = logging.getLogger(__name__)
 _PACKAGE = "opentelemetry.proto.collector"
 _STATUS_TRAILER = "grpc-status-details-bin"
+_STREAMS = 64
 _RETRY_TRAILER = "google.rpc.retryinfo-bin"  # what the official Python exporter reads
 
 
-def build_server(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> Any:  # noqa: ANN401 - grpc carries no types
+def build_server(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority, admission: Admission) -> Any:  # noqa: ANN401 - grpc carries no types
     """Builds a server without ports; the caller adds one, starts and stops it."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", body_limit),
+            # What has arrived lies in memory before anybody is asked: a connection may have so many requests under way.
+            ("grpc.max_concurrent_streams", _STREAMS),
             ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a silent partner
         ],
         compression=None,
     )
-    calls = _Calls(intake, metrics, authority)
+    calls = _Calls(intake, metrics, authority, admission)
     services = (("trace.v1.Trace", calls.traces), ("logs.v1.Logs", calls.logs), ("metrics.v1.Metrics", calls.metrics))
     for name, call in services:
         # Bytes as they came: what does not parse is ours to answer (gRPC would say INTERNAL), span by span.
@@ -52,7 +56,8 @@ def _serialize(message: Any) -> bytes:  # noqa: ANN401
 
 
 class _Calls:
-    def __init__(self, intake: Intake, metrics: Metrics, authority: Authority) -> None:
+    def __init__(self, intake: Intake, metrics: Metrics, authority: Authority, admission: Admission) -> None:
+        self._admission = admission
         self._authority = authority
         self._intake = intake
         self._metrics = metrics
@@ -65,11 +70,10 @@ class _Calls:
 
     async def metrics(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
         async def discard(access: Access, project: str | None) -> Any:  # noqa: ANN401
-            access.need("ingest")
             self._metrics.discarded_bytes.inc(len(request))
             return ExportMetricsServiceResponse()
 
-        return await self._answered(context, "metrics", discard)
+        return await self._answered(request, context, "metrics", discard)
 
     async def _records(
         self,
@@ -80,13 +84,13 @@ class _Calls:
         answer: Callable[[Taken], Any],
     ) -> Any:  # noqa: ANN401
         async def store(access: Access, project: str | None) -> Any:  # noqa: ANN401
-            access.need("ingest")
             return answer(await self._intake.take(decode(request, PROTOBUF), project, access, body=request))
 
-        return await self._answered(context, signal, store)
+        return await self._answered(request, context, signal, store)
 
     async def _answered(
         self,
+        request: bytes,
         context: Any,  # noqa: ANN401
         signal: str,
         handle: Callable[[Access, str | None], Awaitable[Any]],
@@ -96,7 +100,11 @@ class _Calls:
         said = dict(context.invocation_metadata())
         try:
             access = await self._authority.access(said.get("authorization"))
-            return await handle(access, said.get(PROJECT_HEADER))
+            access.need("ingest")
+            self._admission.check()
+            with self._admission.room() as room:
+                room.grow(len(request))
+                return await handle(access, said.get(PROJECT_HEADER))
         except AgentDogError as error:
             transient = otlp_answers.is_transient(error)
             code = _code(error)

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from agentdog.base.errors import AgentDogError
 from agentdog.service import bodies, otlp_answers
+from agentdog.service.admission import Admission, Room
 from agentdog.service.auth import Access, Authority
 from agentdog.service.bodies import UnsupportedEncoding
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
@@ -29,12 +30,12 @@ _log = logging.getLogger(__name__)
 _CLIENT_LEFT = 499  # nginx's code; nobody reads it but our own count
 
 
-def build_app(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> FastAPI:
+def build_app(intake: Intake, metrics: Metrics, body_limit: int, authority: Authority, admission: Admission) -> FastAPI:
     """Builds the receiver's application; its only state is the store's."""
     app = FastAPI(
         title="agentdog OTLP receiver", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    receiver = _Receiver(intake, metrics, body_limit, authority)
+    receiver = _Receiver(intake, metrics, body_limit, authority, admission)
 
     @app.post("/v1/traces")
     async def traces(request: Request) -> Response:
@@ -59,7 +60,10 @@ def build_app(intake: Intake, metrics: Metrics, body_limit: int, authority: Auth
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, metrics: Metrics, body_limit: int, authority: Authority) -> None:
+    def __init__(
+        self, intake: Intake, metrics: Metrics, body_limit: int, authority: Authority, admission: Admission
+    ) -> None:
+        self._admission = admission
         self._authority = authority
         self._intake = intake
         self._metrics = metrics
@@ -95,7 +99,10 @@ class _Receiver:
         try:
             access = await self._authority.access(request.headers.get("authorization"))
             access.need("ingest")  # before the body is read: strangers cost no memory
-            code, message = 200, await handle(await self._body(request, content_type), content_type, access)
+            self._admission.check()
+            with self._admission.room() as room:
+                body = await self._body(request, content_type, room)
+                code, message = 200, await handle(body, content_type, access)
         except AgentDogError as error:
             code = otlp_answers.http_status(error)
             retry_s = otlp_answers.retry_seconds() if otlp_answers.is_transient(error) else None
@@ -110,10 +117,11 @@ class _Receiver:
         self._metrics.request(signal, "http", str(code), perf_counter() - started)
         return Response(otlp_answers.encode(message, media), code, headers, media)
 
-    async def _body(self, request: Request, content_type: str) -> bytes:
+    async def _body(self, request: Request, content_type: str, room: Room) -> bytes:
         if content_type.partition(";")[0].strip().lower() not in (PROTOBUF, JSON):
             raise UnsupportedEncoding(f"Content-Type {content_type[:40]!r} is not OTLP: send {PROTOBUF} or {JSON}")
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limit:
             raise bodies.too_large(self._limit)
-        return await bodies.read(request.stream(), request.headers.get("content-encoding", ""), self._limit)
+        encoding = request.headers.get("content-encoding", "")
+        return await bodies.read(request.stream(), encoding, self._limit, room.grow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from opentelemetry.trace import Tracer
 
 from agentdog.guards import Guard
 from agentdog.service import app, ports, receiver_grpc, receiver_http
+from agentdog.service.admission import Admission
 from agentdog.service.auth import Authority, check_exposure, is_loopback
 from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker
@@ -58,6 +59,7 @@ async def serve(
     metrics = Metrics()
     figures = Figures(store)
     intake = Intake(store, settings.project, redactor, figures, own=metrics.own_records.inc, tracer=tracer)
+    admission = Admission(store, settings.limits, metrics)
     if redactor is not None:
         figures.count("redaction_keys", redactor.fingerprint)
     limit = settings.limits.body_bytes
@@ -72,13 +74,14 @@ async def serve(
         local_only=is_loopback(settings.api.host),
         prices=settings.judge,
         redactor=redactor,
+        stall_s=settings.limits.stall_s,
     )
     async with AsyncExitStack() as stack:
         otlp_socket = stack.enter_context(ports.bind(settings.otlp_http, "otlp_http"))
         api_socket = stack.enter_context(ports.bind(settings.api, "api"))
-        await stack.enter_async_context(_grpc(settings, intake, metrics, authority))
+        await stack.enter_async_context(_grpc(settings, intake, metrics, authority, admission))
         servers = [
-            (_http(receiver_http.build_app(intake, metrics, limit, authority), settings), otlp_socket),
+            (_http(receiver_http.build_app(intake, metrics, limit, authority, admission), settings), otlp_socket),
             (_http(application, settings), api_socket),
         ]
         _log.info(
@@ -87,19 +90,23 @@ async def serve(
             settings.otlp_grpc_endpoint,
             settings.api_url,
         )
-        await _run(servers, figures, stop)
+        await _run(servers, [figures.run(), admission.watch()], stop)
     await figures.flush()
 
 
-async def _run(servers: list[tuple[_Server, socket.socket]], figures: Figures, stop: asyncio.Event) -> None:
+async def _run(
+    servers: list[tuple[_Server, socket.socket]], beside: list[Coroutine[Any, Any, None]], stop: asyncio.Event
+) -> None:
+    """Runs servers until told to stop; what runs beside them ends with them."""
     async with asyncio.TaskGroup() as group:
-        writing = group.create_task(figures.run())
+        others = [group.create_task(each) for each in beside]
         for server, bound in servers:
             group.create_task(server.serve(sockets=[bound]))
         await stop.wait()
         for server, _ in servers:
             server.should_exit = True
-        writing.cancel()
+        for other in others:
+            other.cancel()
 
 
 def _http(application: FastAPI, settings: Settings) -> _Server:
@@ -120,8 +127,10 @@ def _http(application: FastAPI, settings: Settings) -> _Server:
 
 
 @asynccontextmanager
-async def _grpc(settings: Settings, intake: Intake, metrics: Metrics, authority: Authority) -> AsyncIterator[None]:
-    server = receiver_grpc.build_server(intake, metrics, settings.limits.body_bytes, authority)
+async def _grpc(
+    settings: Settings, intake: Intake, metrics: Metrics, authority: Authority, admission: Admission
+) -> AsyncIterator[None]:
+    server = receiver_grpc.build_server(intake, metrics, settings.limits.body_bytes, authority, admission)
     listen = settings.otlp_grpc
     try:
         _add_port(

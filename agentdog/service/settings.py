@@ -306,6 +306,20 @@ class Limits(_Part):
         ge=0,
         description="memory of the store at which telemetry is refused; 0: its maxmemory, else half of its machine's",
     )
+    queue_units: int = Field(
+        default=100_000, ge=1, description="traces and sessions waiting to be woven at which telemetry is refused"
+    )
+    store_latency_s: float = Field(
+        default=3.0, gt=0, description="round trip to the store above which telemetry is refused"
+    )
+    in_flight_bytes: int = Field(
+        default=256 * _MEBI, ge=1024, description="OTLP bodies worked on at the same time, inflated, by one receiver"
+    )
+    stall_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="nothing finished of what waits for so long fails /readyz (judging: five times)",
+    )
     feed_events: int = Field(default=10_000, ge=100, description="events kept for /api/v1/events")
 
 

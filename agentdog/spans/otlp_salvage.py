@@ -58,6 +58,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview, memoryv
     while at < end:
         start = at
         tag, at = _read_varint(message, at)
+        if tag < 8:
+            raise ProtobufError("no field has the number 0")
         kind = tag & 7
         if kind == _VARINT:
             _, stop = _read_varint(message, at)

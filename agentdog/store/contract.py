@@ -287,6 +287,10 @@ class Store(Protocol):
         """Has the server write its log anew, without what was deleted; False where it cannot be told to."""
         ...
 
+    async def progress(self) -> Mapping[Lane, int]:
+        """Returns when something of each lane was finished last (ns); lanes of which nothing ever was are absent."""
+        ...
+
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """Returns all records of the unit and of every unit joined to it by a shared session, call or response id."""
         ...

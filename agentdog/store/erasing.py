@@ -8,7 +8,7 @@ What stays: counters, which name nobody; the audit log, which says who read and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,8 @@ from agentdog.store.index import Joins, Owners
 from agentdog.store.link import Command, Link
 from agentdog.store.listing import Listing
 from agentdog.store.outbox import Outbox
-from agentdog.store.words import Words
+from agentdog.store.texts import said
+from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Trajectory
 
 _LANES: tuple[keys.Lane, ...] = ("weave", "judge", "send")
@@ -105,9 +106,9 @@ class Eraser:
     async def erase_runs(self, project: str, runs: Iterable[str] | dict[str, Trajectory | None]) -> None:
         """Deletes what was made of records: trajectories and all that hangs on them."""
         known = runs if isinstance(runs, dict) else dict.fromkeys(runs)
+        words = await self._all_words(project, known)
         for run, told in known.items():
             name = keys.trajectory(project, run)
-            words = (await self._link.one("HGET", name, "words") or b"").decode().split()
             verdicts = await self._link.one("SMEMBERS", keys.verdicts_of(project, run))
             number = keys.partition(project, run)
             beside = [keys.versions, keys.reviews, keys.deliveries, keys.told, keys.verdicts_of]
@@ -121,6 +122,14 @@ class Eraser:
             await self._link.one("ZREM", keys.reviewed(project), run)
         await Outbox(self._link).forget(project, set(known))
         await self._erase_events(project, set(known))
+
+    async def _all_words(self, project: str, runs: Mapping[str, Trajectory | None]) -> list[str]:
+        """Returns the words by which any of these runs may be found; one that was taken in does not know its own."""
+        noted = await self._link.many([("HGET", keys.trajectory(project, run), "words") for run in runs])
+        words = {word for each in noted if each for word in each.decode().split()}
+        for told in runs.values():
+            words.update(word for passage in (said(told) if told else ()) for word in words_of(passage.text))
+        return sorted(words)
 
     async def _erase_verdicts(self, project: str, members: Iterable[bytes]) -> None:
         commands: list[Command] = []

@@ -36,6 +36,7 @@ key (``ad:{pNN}:…``)                      what
 ``feed``, ``due``, ``projects``           partition 0: event stream, what to look at again, names of projects
 ``tokens``, ``audit``                     partition 0: bearer tokens (hashed), who read or reviewed what
 ``figures``, ``tunings``, ``spent:MINUTE`` partition 0: counters, decisions about alerts, guards' tokens by project
+``progress``                              partition 0: hash: lane → when something of it was finished last, in ms
 ``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
 ``calibrations``                          partition 0: hash: guard → its threshold on the maximum over steps
 ``learned:PROJECT``                       hash: models that were learned, by version; how they stand
@@ -71,6 +72,7 @@ TUNINGS = "ad:{p00}:tunings"
 CALIBRATIONS = "ad:{p00}:calibrations"
 TOKENS = "ad:{p00}:tokens"
 AUDIT = "ad:{p00}:audit"
+PROGRESS = "ad:{p00}:progress"
 
 
 def partition(*parts: str) -> int:

@@ -7,6 +7,7 @@ partition is asked by itself, as a cluster wants it; where to ask is what the `D
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from agentdog.store.link import Command, Link, ReplyError
 
 _DEAD_KEPT = 1000
 _REMINDERS_AT_ONCE = 100
+_NOTED_EVERY_S = 1.0
 _ALL = range(keys.PARTITIONS)
 _SWEEP_S = 1.0  # all partitions are looked through this often, whatever the bell says
 
@@ -43,6 +45,7 @@ class Queue:
         self._clock = clock
         self._lease_ms = int(lease_s * 1000)
         self._next_takeover = 0.0
+        self._noted_at = -math.inf
         self._ready = False
         self._streams = {keys.work(number, lane).encode(): number for number in _ALL}
         self._bell = Doorbell(link, self._streams)
@@ -80,6 +83,9 @@ class Queue:
             number, entry = _place(each)
             commands.append(("XACK", keys.work(number, self._lane), keys.GROUP, entry))
             commands.append(("XDEL", keys.work(number, self._lane), entry))
+        if work and time.monotonic() - self._noted_at > _NOTED_EVERY_S:
+            self._noted_at = time.monotonic()
+            commands.append(("HSET", keys.PROGRESS, self._lane, self._clock.now_ns() // 1_000_000))
         await self._link.many(commands)
 
     async def fail(self, work: Work, error: str, *, limit: int) -> bool:
