@@ -27,7 +27,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,25 +159,23 @@ def _rows(where: Path) -> int:
         return int(base.execute("select count(*) from spans").fetchone()[0])
 
 
-def killed(fsync: str, venv: Path | None) -> list[dict[str, Any]]:
+def killed(fsync: str, venv: Path | None) -> Iterator[dict[str, Any]]:
     """Kills each one second after it acknowledged 5,000 spans."""
     bodies = payloads.requests(_KILL_RUNS, _BATCH, _SEED)
-    rows = []
     with processes.folder() as where:
         side = Sidecar(where, fsync)
         sent = _send_and_kill(side.otlp, bodies, [side.receiver, side.server])
         side.server.start()
         side.receiver.start()
         processes.until("ready again", lambda: processes.answers(f"http://127.0.0.1:{side.api}/readyz"))
-        rows.append(_killed(f"agentdog, appendfsync {fsync}", sent, side.stored))
+        yield _killed(f"agentdog, appendfsync {fsync}", sent, side.stored)
     if venv is not None:
         with processes.folder() as where:
             proc, port = _phoenix(where, venv)
             sent = _send_and_kill(port, bodies, [proc])
             proc.start()
             time.sleep(20)
-            rows.append(_killed("Arize Phoenix, SQLite", sent, lambda: _rows(where)))
-    return rows
+            yield _killed("Arize Phoenix, SQLite", sent, lambda: _rows(where))
 
 
 def _send_and_kill(port: int, bodies: list[bytes], procs: list[Proc]) -> otlp_client.Sent:
@@ -201,19 +199,27 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="what is there after kill -9")
     parser.add_argument("--json", action="store_true", dest="as_json")
     options = parser.parse_args()
-    rows = [{"python_ms": pace_ms(), "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}]
-    if options.kill:
-        rows += killed(options.fsync, options.phoenix)
-    else:
-        rows.append(ours(options.runs, options.fsync))
-        if options.phoenix is not None:
-            rows.append(phoenix(options.runs, options.phoenix))
-            rows.append({"readable_ratio": round(rows[1]["readable_per_cpu_s"] / rows[2]["readable_per_cpu_s"], 1)})
+    rows: list[dict[str, Any]] = []
+    for row in measured(options):
+        rows.append(row)
+        if not options.as_json:
+            print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     if options.as_json:
         print(json.dumps(rows, indent=2))
+
+
+def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yields rows as they are known: a busy machine may need minutes for each."""
+    yield {"python_ms": pace_ms(), "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
+    if options.kill:
+        yield from killed(options.fsync, options.phoenix)
         return
-    for row in rows:
-        print("  ".join(f"{name} {value}" for name, value in row.items()))
+    mine = ours(options.runs, options.fsync)
+    yield mine
+    if options.phoenix is not None:
+        theirs = phoenix(options.runs, options.phoenix)
+        yield theirs
+        yield {"readable_ratio": round(mine["readable_per_cpu_s"] / theirs["readable_per_cpu_s"], 1)}
 
 
 if __name__ == "__main__":
