@@ -25,7 +25,8 @@ from agentdog.diagnosis import (
     replay,
 )
 from agentdog.diagnosis.calibration import shipped
-from agentdog.guards import GuardInfo
+from agentdog.guards import Guard, GuardInfo
+from agentdog.service.learning import Learning
 from agentdog.store.contract import Query, Store, Stored
 
 #: Runs that are replayed at most, the newest first; a thousand take about a second.
@@ -66,22 +67,27 @@ class Alerts:
 
     Args:
         store: of diagnoses and decisions.
-        guard: the one in use.
+        guard: the one in use; a project may have a learned one of its own.
         clock: of decisions.
     """
 
-    def __init__(self, store: Store, guard: GuardInfo, clock: Clock | None = None) -> None:
+    def __init__(self, store: Store, guard: Guard, clock: Clock | None = None) -> None:
         self._store = store
         self._guard = guard
+        self._learning = Learning(store, guard, clock)
         self._clock = clock or SystemClock()
 
     async def states(self, projects: Iterable[str]) -> Sequence[AlertState]:
         """Returns how alerts stand in each project."""
-        found = (await self._store.calibrations()).get(self._guard.fingerprint) or shipped(self._guard.fingerprint)
-        return [self._state(name, await self._store.tuning(name), found) for name in projects]
+        fitted = await self._store.calibrations()
+        return [await self._state(name, await self._store.tuning(name), fitted) for name in projects]
 
-    def _state(self, project: str, tuning: Tuning | None, calibration: Calibration | None) -> AlertState:
-        guard = self._guard
+    async def _guard_of(self, project: str) -> GuardInfo:
+        return (await self._learning.guard_for(project)).info
+
+    async def _state(self, project: str, tuning: Tuning | None, fitted: Mapping[str, Calibration]) -> AlertState:
+        guard = await self._guard_of(project)
+        calibration = fitted.get(guard.fingerprint) or shipped(guard.fingerprint)
         basis, alert_from = in_effect(guard.fingerprint, tuning, calibration)
         note = None
         if tuning is not None and tuning.alert_at is not None and basis != "tuned":
@@ -111,8 +117,9 @@ class Alerts:
         """
         runs, cut = await self._runs(project, days)
         judged = [(run.trajectory, run.diagnosis) for run in runs if run.diagnosis is not None]
+        guard = await self._guard_of(project)
         found = await asyncio.to_thread(
-            replay, judged, self._guard.fingerprint, days=days or _spanned(runs), max_per_day=max_per_day
+            replay, judged, guard.fingerprint, days=days or _spanned(runs), max_per_day=max_per_day
         )
         return msgspec.structs.replace(found, cut=cut)
 
@@ -125,7 +132,7 @@ class Alerts:
         """
         before = await self._store.tuning(project) or Tuning()
         if "alert_at" in changes:
-            changes = {"max_alerts_per_day": None, **changes, "guard": self._guard.fingerprint}
+            changes = {"max_alerts_per_day": None, **changes, "guard": (await self._guard_of(project)).fingerprint}
         decided = msgspec.structs.replace(before, **changes, time=rfc3339(self._clock.now_ns()))
         await self._store.save_tuning(project, decided)
         return (await self.states([project]))[0]
@@ -137,16 +144,19 @@ class Alerts:
             UsageError: too few of them.
         """
         runs, _ = await self._runs(project, None)
+        guard = await self._guard_of(project)
         scores: dict[str, list[float]] = {}
         for run in runs:
             diagnosis = run.diagnosis
-            if diagnosis is None or diagnosis.guard.fingerprint != self._guard.fingerprint:
+            if diagnosis is None or diagnosis.guard.fingerprint != guard.fingerprint:
                 continue
             if diagnosis.p_unsafe is not None and _is_benign(run, diagnosis, benign):
                 scores.setdefault(run.summary.title, []).append(diagnosis.p_unsafe)
         words = "approved by people" if benign == "approved" else "taken for benign, confirmed incidents left out"
         number = sum(map(len, scores.values()))
-        return await self.calibrate_with(scores, false_alarm, f"{number} stored runs of project {project}, {words}")
+        return await self.calibrate_with(
+            scores, false_alarm, f"{number} stored runs of project {project}, {words}", guard.fingerprint
+        )
 
     async def calibrate_with(
         self, scores: Mapping[str, Sequence[float]], false_alarm: float, source: str, guard: str | None = None
@@ -157,9 +167,11 @@ class Alerts:
             UsageError: too few of them, or none whose verdicts are this guard's.
         """
         if not scores:
-            raise UsageError(f"no benign run with a P(unsafe) of guard {self._guard.name}: {source}")
+            raise UsageError(f"no benign run with a P(unsafe) of guard {self._guard.info.name}: {source}")
         now = rfc3339(self._clock.now_ns())
-        fitted = calibrate(scores, guard or self._guard.fingerprint, false_alarm=false_alarm, source=source, time=now)
+        fitted = calibrate(
+            scores, guard or self._guard.info.fingerprint, false_alarm=false_alarm, source=source, time=now
+        )
         await self._store.save_calibration(fitted)
         return fitted
 

@@ -198,7 +198,7 @@ async def alerts(patient: Patient) -> Sequence[CheckResult]:
         return ()
     built = factory.build(patient.settings.guard.uri, patient.settings.data / factory.PACKS_FOLDER)
     await built.close()
-    states = await Alerts(patient.store, built.info).states(sorted(await patient.store.projects()))
+    states = await Alerts(patient.store, built).states(sorted(await patient.store.projects()))
     loud = [state.project for state in states if state.alerting == "on"]
     told = f"people are told in {', '.join(loud)}" if loud else "observed only, nobody is told"
     bare = [state for state in states if state.basis == "uncalibrated"]

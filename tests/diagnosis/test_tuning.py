@@ -8,6 +8,8 @@ import pytest
 
 from agentdog.base.errors import UsageError
 from agentdog.diagnosis import Diagnosis, Policy, Terms, Tuning, calibrate, in_effect, look, replay
+from agentdog.diagnosis.calibration import shipped
+from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.trajectory import Trajectory
 from tests.diagnosis.making import Served, of, turns
 
@@ -61,3 +63,12 @@ def test_a_calibrated_threshold_decides_about_alerts_and_makes_nothing_unsafe() 
         asyncio.run(look(turns(2), Served(of([3], p)), Terms(policy=high))).diagnosis.incidents for p in (0.7, 0.9)
     )
     assert ([i.alert for i in quiet], [i.alert for i in loud]) == ([False], [True])
+
+
+def test_the_embedded_guard_comes_with_a_calibrated_threshold() -> None:
+    found = shipped(EmbeddedGuard().info.fingerprint)
+    if found is None:
+        pytest.skip("the embedded guard has changed and is uncalibrated: benchmarks/embedded_calibration.py --write")
+    assert 0 < found.threshold < 1
+    assert found.groups >= 19
+    assert in_effect(found.guard, None, found) == ("calibrated", found.alert_from)

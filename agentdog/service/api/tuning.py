@@ -83,7 +83,7 @@ class Calibrations(msgspec.Struct, frozen=True, kw_only=True):
 def build(store: Store, guard: Guard, limits: JudgeSettings) -> APIRouter:
     """Builds the routes over a store, the guard in use and what it may cost."""
     router = APIRouter(route_class=ApiRoute, tags=["alerts"])
-    alerts = Alerts(store, guard.info)
+    alerts = Alerts(store, guard)
 
     @router.get(
         "/tuning",
