@@ -1,6 +1,7 @@
 """Which hook makes an agent ask before it acts, told from the instrumentation that its telemetry names.
 
-Invariant: what is shown is code that runs as it stands with the `agentdog-client` distribution; the tests run it.
+Invariant: every name that is shown is there in `agentdog.client`, which a test holds; whole programs that use them are
+in ``examples/hooks`` and run in the real frameworks.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
@@ -22,6 +24,7 @@ from agentdog.diagnosis.engine import diagnose
 from agentdog.guards import GuardInfo, Labels, Outcome
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.policy import Decision, Remedy, Rule, add, calls, decide, fits, load, propose, to_yaml
+from agentdog.policy.hooks import hook_for
 from agentdog.provenance import Effect, load_catalogue
 from agentdog.trajectory import Step, ToolCall, Trajectory
 
@@ -241,3 +244,15 @@ def test_two_rules_never_share_an_id(tmp_path: Path) -> None:
     other = add(path, Rule(id="a", decision=Decision.DENY, reason="No.", tool=("y",)))
     assert (other.id, [rule.id for rule in load(path).rules]) == ("a-2", ["a-2", "a"])
     assert "id: a-2" in to_yaml([other])
+
+
+@pytest.mark.parametrize("scope", ["openai_agents", "langchain", "pydantic-ai", "claude_code", "mcp", "anything else"])
+def test_the_hook_that_is_shown_names_what_is_there(scope: str) -> None:
+    hook = hook_for(msgspec.structs.replace(BAD, scopes=(f"{scope}@1.0",)))
+    named = re.findall(r"from (agentdog[\w.]+) import (\w+)", hook.snippet)
+    named += [(module, "main") for module in re.findall(r"-m (agentdog[\w.]+)", hook.snippet)]
+    assert named or hook.name == "client"
+    for module, name in named:
+        file = ROOT / (module.replace(".", "/") + ".py")
+        text = (file if file.exists() else file.with_suffix("") / "__init__.py").read_text("utf-8")
+        assert re.search(rf"^(def|class) {name}\b|^from \S+ import .*\b{name}\b", text, re.MULTILINE), (module, name)
