@@ -40,6 +40,7 @@ from agentdog.diagnosis import Diagnosis
 from agentdog.guards import GuardInfo, Health, Outcome, Verdict
 from agentdog.guards.protocol import GuardSession
 from agentdog.service.judging import Judging
+from agentdog.service.process import stop_event
 from agentdog.service.settings import Settings, load_settings, to_environment
 from agentdog.service.stores import connect, open_store
 from agentdog.service.worker import Worker
@@ -125,7 +126,7 @@ async def _latency(rate: float, seconds: float, agents: int, folder: Path, recor
             data=folder / "data", redis={"url": server.url}, judge={"observations": "all"}, log_level="warning", **ports
         )
         environment = {**os.environ, **to_environment(settings)}
-        commands = (["agentdog", "serve"], ["benchmarks.overhead", "--worker", str(record)])
+        commands = (["agentdog", "serve", "--tethered"], ["benchmarks.overhead", "--worker", str(record)])
         serve, worker = (_started([sys.executable, "-m", *words], environment) for words in commands)
         processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store(server)}
         try:
@@ -156,7 +157,7 @@ async def _latency(rate: float, seconds: float, agents: int, folder: Path, recor
 
 
 def _started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env=environment)
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # a tether: it ends with this process
 
 
 Key = tuple[str, int]
@@ -233,12 +234,15 @@ def _message(role: str, text: str) -> dict[str, Any]:
 async def work(record: Path) -> None:
     """A worker that writes down when the verdict of each step was stored."""
     settings = load_settings()
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with open_store(settings) as store:
-        with record.open("w", buffering=1) as out:
-            judging = Judging(_Watched(store, out), InstantGuard(), settings)  # type: ignore[arg-type]
-            await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
+    with stop_event(tethered=True) as stop:
+        async with open_store(settings) as store:
+            await _watched(store, settings, record, stop)
+
+
+async def _watched(store: Any, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
+    with record.open("w", buffering=1) as out:
+        judging = Judging(_Watched(store, out), InstantGuard(), settings)  # type: ignore[arg-type]
+        await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
 
 
 class _Watched:
