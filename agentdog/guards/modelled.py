@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -32,6 +34,7 @@ from agentdog.trajectory import Header, Step
 from agentdog.trajectory.render import render_arrival, render_header, render_profile, render_step
 
 Answered = TypeVar("Answered")
+_Options = TypeVar("_Options", bound="JudgeOptions")
 Work = Callable[[Api, Served], Awaitable[Answered]]
 
 
@@ -68,7 +71,7 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         self.positive("timeout", "warm_up")
         if not 0 < self.threshold < 1:
             raise GuardUnavailable(f"guard option threshold is {self.threshold}; give a probability between 0 and 1")
-        if not self.margin >= 0:
+        if not 0 <= self.margin < math.inf:
             raise GuardUnavailable(f"guard option margin is {self.margin}; give log-odds of 0 or more")
 
     def positive(self, *names: str) -> None:
@@ -83,6 +86,19 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             value = getattr(self, name)
             if value is not None and value < bound:
                 raise GuardUnavailable(f"guard option {name} is {value}; give at least {bound}")
+
+
+def read_options(query: str, kind: type[_Options]) -> _Options:
+    """Reads what stands behind a URI's ``?``; raises `GuardUnavailable` naming what is wrong and what is known."""
+    try:
+        given = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        twice = sorted({name for name, _ in given if sum(name == other for other, _ in given) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is given twice")
+        return msgspec.convert(dict(given), kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        known = ", ".join(kind.__struct_fields__)
+        raise GuardUnavailable(f"guard options {query!r}: {error}; known are {known}") from error
 
 
 def of_options(options: JudgeOptions) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
-
-import msgspec
+from urllib.parse import urlsplit, urlunsplit
 
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
 from agentdog.guards.asker import current
 from agentdog.guards.chat_api import trust
-from agentdog.guards.modelled import JudgeOptions
+from agentdog.guards.modelled import JudgeOptions, read_options
 
 KEY_VARIABLE = "AGENTDOG_GUARD_API_KEY"
 SCHEME = "server:"
@@ -49,6 +47,8 @@ class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
         except OSError as error:
             raise GuardUnavailable(f"guard option ca: {self.ca}: {error}; give a file of certificates, PEM") from error
         super().__post_init__()
+        if self.cache_salt == "":
+            raise GuardUnavailable("guard option cache_salt is empty; give a word, or `project`")
         self.positive("rest")
         self.least(concurrency=1, failures=1, retries=0)
 
@@ -66,17 +66,16 @@ class ServerOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fiel
 def parse(uri: str) -> tuple[tuple[str, ...], ServerOptions]:
     """Reads a URI into the servers' addresses and the options; raises `GuardUnavailable` naming what is wrong."""
     places, _, query = uri.removeprefix(SCHEME).partition("?")
-    urls = tuple(_base_url(uri, urlsplit(place)) for place in places.split(","))
+    urls = tuple(_base_url(uri, place) for place in places.split(","))
+    return urls, read_options(query, ServerOptions)
+
+
+def _base_url(uri: str, place: str) -> str:
     try:
-        given: Mapping[str, str] = dict(parse_qsl(query, strict_parsing=bool(query)))
-        options = msgspec.convert(given, ServerOptions, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        known = ", ".join(ServerOptions.__struct_fields__)
-        raise GuardUnavailable(f"guard options {query!r}: {error}; known are {known}") from error
-    return urls, options
-
-
-def _base_url(uri: str, parts: SplitResult) -> str:
+        parts = urlsplit(place)
+        _ = parts.port  # read only when asked for
+    except ValueError as error:
+        raise GuardUnavailable(f"guard {uri!r}: {place}: {error}") from error
     if parts.username or parts.password:
         raise GuardUnavailable(f"a guard's URI is shown and stored: put the key into {KEY_VARIABLE} instead")
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -192,7 +192,10 @@ def from_program(uri: str) -> OwnGuard:
     Raises:
         GuardUnavailable: no program is named.
     """
-    words = shlex.split(uri.removeprefix("cmd:"))
+    try:
+        words = shlex.split(uri.removeprefix("cmd:"))
+    except ValueError as error:
+        raise GuardUnavailable(f"guard {uri!r}: {error}") from error
     if not words:
         raise GuardUnavailable(f"guard {uri!r}: write cmd:PROGRAM, for example cmd:./mine")
     program = _Program(words)

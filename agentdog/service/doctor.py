@@ -188,8 +188,10 @@ async def guard(patient: Patient) -> Sequence[CheckResult]:
         health = await built.health()
     finally:
         await built.close()
-    name = f"guard {built.info.name}"
-    return (CheckResult(name=name, status="ok" if health.ok else "warn", detail=health.detail, mend=health.mend),)
+    name, detail = f"guard {built.info.name}", health.detail
+    if built.info.wording and "wording" not in detail:
+        detail += f"; pack {built.info.pack}, {built.info.wording} wording"
+    return (CheckResult(name=name, status="ok" if health.ok else "warn", detail=detail, mend=health.mend),)
 
 
 async def alerts(patient: Patient) -> Sequence[CheckResult]:

@@ -91,9 +91,10 @@ async def supervise(settings: Settings, *, quiet: bool = False) -> AsyncIterator
 async def _check_beforehand(settings: Settings, with_dashboard: bool) -> None:
     """Says what no restart of a child would mend, before anything is started."""
     check_exposure(settings, _LISTENERS if with_dashboard else _LISTENERS[:-1])
-    await factory.build(settings.guard.uri).close()
+    folder = settings.data / factory.PACKS_FOLDER
+    await factory.build(settings.guard.uri, folder).close()
     if settings.check.guard is not None:
-        await factory.build(settings.check.guard).close()
+        await factory.build(settings.check.guard, folder).close()
     policy_file(settings)
     redactor_of(settings)
     if settings.redis.url is not None:

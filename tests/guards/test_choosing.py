@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentdog.base.errors import GuardUnavailable
-from agentdog.guards import GuardInfo, Reason, Verdict, packs
+from agentdog.guards import GuardInfo, Reason, Verdict, factory, packs
 from agentdog.guards.options import KEY_VARIABLE, parse
 from agentdog.guards.packs.pairing import pairings
 from agentdog.guards.server import ServerGuard
@@ -109,3 +109,21 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
     for environ in ({f"{KEY_VARIABLE}_FILE": str(tmp_path / "none")}, {KEY_VARIABLE: "schlüssel"}):
         with pytest.raises(GuardUnavailable, match=KEY_VARIABLE):
             ServerGuard.from_uri("server:http://127.0.0.1:1/v1?model=m", environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("server:http://[::1/v1?model=m", "IPv6"),
+        ("server:http://h:99999/v1?model=m", "[Pp]ort"),
+        ("server:http://h/v1?model=m&model=n", "model is given twice"),
+        ("server:http://h/v1?model=m&margin=inf", "margin"),
+        ("server:http://h/v1?model=m&cache_salt=", "cache_salt is empty"),
+        ("cmd:'unclosed", "quotation"),
+        ("local:/nowhere/at/all", "no model folder"),
+        ("vllm:/nowhere/at/all", "no model folder"),
+    ],
+)
+def test_a_slip_in_a_uri_is_named(uri: str, message: str) -> None:
+    with pytest.raises(GuardUnavailable, match=message):
+        factory.build(uri)

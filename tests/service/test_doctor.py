@@ -73,6 +73,7 @@ def test_a_guard_that_does_not_answer_is_a_warning(server_url: str, ports: list[
     found = look(settings_for(server_url, ports, guard={"uri": uri}))
     (guard,) = [r for r in found.values() if r.name.startswith("guard")]
     assert guard.status == "warn"
+    assert "pack generic, own wording" in guard.detail
 
 
 def test_an_outside_store_that_is_away_fails_without_hiding_the_rest(ports: list[int]) -> None:

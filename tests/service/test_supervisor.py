@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -8,8 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from agentdog.base.errors import GuardUnavailable
 from agentdog.demo.runs import run_all
 from agentdog.service.settings import Settings, load_settings
+from agentdog.service.supervisor import _check_beforehand
 from tests.support.tree import SECONDS, alive, descendants, linux_only, ready, until, up
 
 
@@ -80,6 +83,20 @@ def test_a_port_in_use_is_said_before_anything_starts(settings: Settings) -> Non
         assert f"127.0.0.1:{settings.api.port}" in said
         assert "AGENTDOG_API__PORT" in said
         assert not (settings.data / "store").exists()
+
+
+def test_a_pack_of_the_users_folder_is_known_before_anything_starts(settings: Settings) -> None:
+    folder = settings.data / "packs"
+    folder.mkdir(parents=True)
+    uri = "server:http://127.0.0.1:1/v1?model=m&pack="
+    (folder / "mine.yaml").write_text("name: mine\nextends: generic\n")
+    known, unknown = (
+        settings.model_copy(update={"guard": settings.guard.model_copy(update={"uri": uri + name})})
+        for name in ("mine", "yours")
+    )
+    asyncio.run(_check_beforehand(known, with_dashboard=False))
+    with pytest.raises(GuardUnavailable, match="no pack 'yours'"):
+        asyncio.run(_check_beforehand(unknown, with_dashboard=False))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl
-
-import msgspec
+from typing import Any
 
 from agentdog.base.errors import GuardUnavailable
 from agentdog.base.ids import digest
@@ -21,7 +17,7 @@ from agentdog.guards.engines.engine import EngineApi
 from agentdog.guards.engines.folder import ModelFolder, read
 from agentdog.guards.engines.local import LocalEngine, demand_packages
 from agentdog.guards.engines.vllm_engine import VllmEngine, interpreter
-from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work, asked_beside, of_options
+from agentdog.guards.modelled import Answered, JudgeOptions, ModelGuard, Work, asked_beside, of_options, read_options
 from agentdog.guards.packs import Pack
 from agentdog.guards.protocol import GuardInfo, Health
 from agentdog.guards.served import Served, describe
@@ -29,7 +25,6 @@ from agentdog.guards.verdict import Reason
 
 _CONTEXT = 16384  # tokens, where neither the pack nor the model says less
 _GIB = 2**30
-_Options = TypeVar("_Options", bound="EngineOptions")
 
 
 class EngineOptions(JudgeOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -198,15 +193,15 @@ def from_uri(uri: str, *, packs_folder: Path | None = None, diagnoses: bool = Fa
     scheme, _, rest = uri.partition(":")
     place, _, query = rest.partition("?")
     if scheme == "local":
-        local = _options(query, LocalOptions)
-        demand_packages()
+        local = read_options(query, LocalOptions)
         folder, pack, context = _found(place, local, packs_folder, diagnoses)
+        demand_packages()
         how = {"dtype": local.dtype, "device": local.device, "threads": local.threads, "places": local.places}
         engine = LocalEngine(folder, context, **how)
         return EngineGuard(scheme, folder, pack, local, engine, known(pack, folder.name, packs_folder))
-    options = _options(query, VllmOptions)
-    python = interpreter(options.python)
+    options = read_options(query, VllmOptions)
     folder, pack, context = _found(place, options, packs_folder, diagnoses)
+    python = interpreter(options.python)
     vllm = VllmEngine(folder, python, options.arguments(context))
     return EngineGuard(scheme, folder, pack, options, vllm, known(pack, folder.name, packs_folder))
 
@@ -218,12 +213,3 @@ def _found(
     pack = pack_for(options, folder.name, packs_folder, labels_only=diagnoses)
     limits = (options.context or pack.context or _CONTEXT, folder.positions)
     return folder, pack, min(n for n in limits if n is not None)
-
-
-def _options(query: str, kind: type[_Options]) -> _Options:
-    try:
-        given: Mapping[str, str] = dict(parse_qsl(query, strict_parsing=bool(query)))
-        return msgspec.convert(given, kind, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        known = ", ".join(kind.__struct_fields__)
-        raise GuardUnavailable(f"guard options {query!r}: {error}; known are {known}") from error
