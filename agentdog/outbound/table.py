@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from agentdog.base.clock import parse_rfc3339
 from agentdog.base.errors import OutsideError
 from agentdog.diagnosis import Diagnosis
 from agentdog.trajectory import Trajectory
@@ -57,8 +58,6 @@ def columns() -> Any:  # noqa: ANN401 - a schema of pyarrow's
 
 def row(summary: dict[str, Any], trajectory: Trajectory, diagnosis: Diagnosis | None) -> dict[str, Any]:
     """Returns one run's row; `onset_step` counts from 1, times are nanoseconds since the epoch."""
-    from agentdog.base.clock import parse_rfc3339
-
     known = {name: summary.get(name) for name in columns().names}
     known |= {name: parse_rfc3339(summary[name]) if summary.get(name) else None for name in ("start_time", "end_time")}
     known["trajectory"] = msgspec.json.encode(trajectory).decode()
