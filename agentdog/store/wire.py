@@ -2,7 +2,7 @@
 
 What is sent in one turn of the event loop leaves in one write, so that callers who do not know of each other share
 round trips and the server's sync of its log. Replies are parsed by hiredis. Invariant: every caller gets the replies to
-his commands, or an `OSError`; a reply that is late ends the connection, since those behind it would be late as well.
+his commands, or an `OSError`; a server that falls silent ends the connection for all who wait on it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Wire(asyncio.Protocol):
     """An open connection; make it with `open`.
 
     Args:
-        timeout_s: longest wait for a reply.
+        timeout_s: longest silence while replies are due.
         on_push: gets messages that nobody asked for: those of subscriptions.
     """
 
@@ -52,6 +52,7 @@ class Wire(asyncio.Protocol):
         self._pending: deque[_Exchange] = deque()
         self._out: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
         self._transport: asyncio.Transport | None = None
         self._lost: OSError | None = None
         self._writable = asyncio.Event()
@@ -133,6 +134,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop: hands replies to who waits for them."""
+        self._heard_at = self._loop.time()
         try:
             self._reader.feed(data)
             while self._pending and self._complete(self._pending[0]):
@@ -168,11 +170,12 @@ class Wire(asyncio.Protocol):
             self._transport.write(b"".join(out))
 
     def _look(self) -> None:
-        """Ends the connection when the oldest caller has waited too long."""
+        """Ends the connection when the server owes an answer and has said nothing for too long."""
         self._watch = None
         if not self._pending:
             return
-        left = self._pending[0].sent_at + self._timeout_s - self._loop.time()
+        since = max(self._pending[0].sent_at, self._heard_at)  # a long answer that is still coming is not late
+        left = since + self._timeout_s - self._loop.time()
         if left <= 0:
             self._end(TimeoutError(f"no answer for {self._timeout_s:g} s"))
         else:
