@@ -5,6 +5,7 @@ Invariant: a function of the steps taken, in order; taking a step costs time lin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -67,6 +68,17 @@ class Background:
         self._length = 0
         for agent in header.agents.values():
             self._index.add(agent.system or "", Source.SYSTEM, SYSTEM_STEP)
+
+    def fork(self) -> Background:
+        """Returns a copy that grows on its own, for less than a reading of the steps costs."""
+        twin = copy.copy(self)
+        twin._index = self._index.fork()
+        twin._brought_by, twin._named = self._brought_by.copy(), self._named.copy()
+        return twin
+
+    def extend(self, step: Step) -> None:
+        """Takes in one step, as a guard's session does."""
+        self.take(step)
 
     def take(self, step: Step) -> None:
         """Takes in one step."""

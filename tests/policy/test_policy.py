@@ -213,3 +213,17 @@ def test_a_policy_is_written_as_it_is_read() -> None:
         )
     )
     assert parse(to_yaml(policy.rules, head=True)) == policy
+
+
+def test_a_copy_of_what_is_known_grows_apart() -> None:
+    rule = {"provenance": {"from": "untrusted", "argument": "to", "kind": "email"}}
+    call = ToolCall(id="c", name="send_email", arguments={"to": "x@evil.test"})
+    known = Background(CATALOGUE, HEADER)
+    known.take(Step(id="u", index=0, role="user", content="Read it.", sources=()))
+    copy = known.fork()
+    copy.extend(Step(id="r", index=1, role="environment", name="read", tool_result="To x@evil.test", sources=()))
+    assert decision(rule, copy.pending(call)) is Decision.DENY
+    assert decision(rule, known.pending(call)) is None
+    known.extend(Step(id="v", index=1, role="user", content="To x@evil.test.", sources=()))
+    assert decision(rule, known.pending(call)) is None
+    assert decision(rule, copy.pending(call)) is Decision.DENY

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from agentdog.base.errors import StoreUnavailable, UsageError
-from agentdog.guards import Guard, Outcome, Reason, Verdict
+from agentdog.guards import Guard, GuardSession, Outcome, Reason, Verdict
 from agentdog.guards.asker import asking
 from agentdog.policy import Background, Decision, Policy, Rule, decide
 from agentdog.provenance import EffectCatalogue, load_catalogue
@@ -97,7 +97,8 @@ class Checker:
         self._redact = redact
         self._effects = effects or load_catalogue()
         self._guard_for = guard_for
-        self._sessions = {guard.info.fingerprint: Sessions(guard)}
+        self._sessions: dict[str, Sessions[GuardSession]] = {guard.info.fingerprint: Sessions(guard.open)}
+        self._backgrounds: tuple[tuple[str, ...], Sessions[Background]] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "check")
         self._late: set[asyncio.Task[Answer | _Unknown]] = set()
 
@@ -202,13 +203,21 @@ class Checker:
         """Returns the rule that decides on the last step; the prefix is read only if there are rules."""
         if not policy.rules:
             return None
-        background = Background(self._effects, Header.of(trajectory), policy.trusted_tools)
         if any(rule.provenance for rule in policy.rules):
-            for step in trajectory.steps[:-1]:
-                background.take(step)
+            background = self._known_of(policy.trusted_tools).before_last(trajectory)
+        else:
+            background = Background(self._effects, Header.of(trajectory), policy.trusted_tools)
         last = trajectory.steps[-1]
         pending = background.pending(last.tool_calls[0], agent=last.agent, project=trajectory.project)
         return decide(policy, pending)
+
+    def _known_of(self, trusted_tools: tuple[str, ...]) -> Sessions[Background]:
+        """What is known of runs, as long as the same tools are trusted."""
+        known = self._backgrounds
+        if known is None or known[0] != trusted_tools:
+            known = trusted_tools, Sessions(lambda header: Background(self._effects, header, trusted_tools))
+            self._backgrounds = known
+        return known[1]
 
     def _after_all(self, asked: Asked, policy: Policy, unknown: _Unknown) -> Answer | _Unknown:
         """A call that is forbidden whatever was before it stays forbidden when the rest could not be seen in time."""
@@ -225,9 +234,9 @@ class Checker:
             session = await self._aside(self._of(guard).at_end, trajectory)
             return await session.verdict()
 
-    def _of(self, guard: Guard) -> Sessions:
+    def _of(self, guard: Guard) -> Sessions[GuardSession]:
         """The sessions of one guard; those of versions that no longer decide are let go."""
-        found = self._sessions.pop(guard.info.fingerprint, None) or Sessions(guard)
+        found = self._sessions.pop(guard.info.fingerprint, None) or Sessions(guard.open)
         self._sessions[guard.info.fingerprint] = found
         while len(self._sessions) > _GUARDS:
             del self._sessions[next(iter(self._sessions))]

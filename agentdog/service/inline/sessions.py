@@ -1,47 +1,69 @@
-"""Guard sessions kept between the checks of one run, so that a check costs what is new and not the whole prefix.
+"""What is known of runs between their checks (guard sessions, policies' backgrounds): a check costs what is new.
 
-Invariant: a session that is handed out stands at exactly the prefix that was asked for; one that a call was shown to is
-never handed out for a prefix without that call.
+Invariant: what is handed out stands at exactly the prefix that was asked for; what a call was shown to is never handed
+out for a prefix without that call.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
+from typing import Generic, Protocol, TypeVar, cast
 
-from agentdog.guards import Guard, GuardSession
 from agentdog.guards.protocol import Forks
-from agentdog.trajectory import Header, Trajectory, prefix_keys
+from agentdog.trajectory import Header, Step, Trajectory, prefix_keys
 
 KEPT = 256
 
 
-class Sessions:
-    """The most recently used sessions of one guard, by the hash of their prefix; safe between threads."""
+class Growing(Protocol):
+    """Something that is shown a run step by step."""
 
-    def __init__(self, guard: Guard, kept: int = KEPT) -> None:
-        self._guard = guard
+    def extend(self, step: Step) -> None:
+        """Takes in one step."""
+        ...
+
+
+S = TypeVar("S", bound=Growing)
+
+
+class Sessions(Generic[S]):
+    """The most recently used sessions, by the hash of their prefix; safe between threads.
+
+    Args:
+        begin: starts one on a header; those that cannot be copied (`Forks`) are not kept.
+        kept: how many.
+    """
+
+    def __init__(self, begin: Callable[[Header], S], kept: int = KEPT) -> None:
+        self._begin = begin
         self._kept = kept
-        self._sessions: OrderedDict[str, tuple[int, GuardSession]] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[int, S]] = OrderedDict()
         self._lock = Lock()
 
-    def at_end(self, trajectory: Trajectory) -> GuardSession:
-        """Returns a session that was shown every step; the one before the last step is kept for the next check."""
+    def before_last(self, trajectory: Trajectory) -> S:
+        """Returns a session that was shown all steps but the last; one like it is kept for the next check."""
         keys = prefix_keys(trajectory)
         last = len(keys) - 1
         taken = self._longest(keys)
-        shown, session = taken or (0, self._guard.open(Header.of(trajectory)))
+        shown, session = taken or (0, self._begin(Header.of(trajectory)))
         for step in trajectory.steps[shown:last]:
             session.extend(step)
-        ahead = session
-        if isinstance(session, Forks) and last > 0:
-            ahead = session.fork()
-            self._keep(keys[last - 1], last, session)
-        for step in trajectory.steps[max(shown, last) :]:
-            ahead.extend(step)
+        if not isinstance(session, Forks) or last <= 0:
+            return session
+        ahead = cast("S", session.fork())
+        self._keep(keys[last - 1], last, session)
         return ahead
 
-    def _longest(self, keys: tuple[str, ...]) -> tuple[int, GuardSession] | None:
+    def at_end(self, trajectory: Trajectory) -> S:
+        """Returns a session that was shown every step."""
+        session = self.before_last(trajectory)
+        for step in trajectory.steps[-1:]:
+            session.extend(step)
+        return session
+
+    def _longest(self, keys: tuple[str, ...]) -> tuple[int, S] | None:
         """Takes the session that stands furthest without the pending call."""
         with self._lock:
             for key in reversed(keys[:-1]):
@@ -50,7 +72,7 @@ class Sessions:
                     return found
         return None
 
-    def _keep(self, key: str, shown: int, session: GuardSession) -> None:
+    def _keep(self, key: str, shown: int, session: S) -> None:
         with self._lock:
             self._sessions[key] = (shown, session)
             self._sessions.move_to_end(key)

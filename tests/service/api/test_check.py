@@ -144,6 +144,20 @@ def test_the_policy_decides_before_any_guard_is_asked(store_url: str, tmp_path: 
     assert (other["by"], guard.asked) == ("guard", 1)
 
 
+def test_what_a_rule_knows_of_a_run_grows_with_it_and_not_with_calls_that_were_only_asked_about(
+    store_url: str, tmp_path: Path
+) -> None:
+    rule = "rules: [{id: no-strangers, decision: deny, reason: 'No.', effect: send, provenance: untrusted}]"
+    note = {"role": "assistant", "tool_calls": [{"id": "c2", "function": {"name": "write_note", "arguments": "{}"}}]}
+    more = [note, {"role": "tool", "tool_call_id": "c2", "content": "saved"}]
+    with checking(store_url, Fixed(said(Outcome.SAFE)), rules_in(tmp_path, rule)) as base:
+        for messages in (BEFORE[:2], BEFORE, [*BEFORE, *more], BEFORE):
+            bad = ask(base, messages=messages, action={"tool": "send_email", "arguments": BAD})
+            told = len(messages) > 2
+            assert (bad["decision"], bad["by"]) == (("deny", "policy") if told else ("allow", "guard"))
+            assert ask(base, messages=messages, action={"tool": "write_note", "arguments": GOOD})["by"] == "guard"
+
+
 def test_a_changed_policy_is_obeyed_and_a_spoilt_one_changes_nothing(store_url: str, tmp_path: Path) -> None:
     path = rules_in(tmp_path, NO_MAIL)
     policy = PolicyFile(Path(path))
