@@ -57,6 +57,7 @@ def reference(score: Score, chat: Chat, pieces: Mapping[int, list[str]]) -> Any:
 
 def main(folder: str, files: Sequence[str]) -> None:
     """Prints one object a file."""
+    torch.set_num_threads(1)  # a tiny model: threads would wait for each other
     explainer = Explainer(folder, dtype="float32", device="cpu")
     assert explainer._here is not None
     causal, _ = explainer._here
