@@ -156,3 +156,22 @@ def test_who_else_is_told_is_looked_at_without_telling_anybody(server_url: str, 
         play(server_url, scenario)
         assert len(received.requests) == 1
     assert look(settings_for(server_url, ports))["outbound"].status == "skip"
+
+
+def test_lanes_that_stand_still_a_full_store_and_unequal_keys_are_found(server_url: str, ports: list[int]) -> None:
+    async def scenario(store: RedisStore) -> None:
+        await store.append("p", batch(span(0, 0)))
+        well = {r.name: r for r in await examine(settings_for(server_url, ports))}
+        assert {well[name].status for name in ("progress", "memory", "redaction")} == {"ok"}
+        await store.add_figures({("redaction_keys", "a"): 1, ("redaction_keys", "b"): 1})
+        await asyncio.sleep(0.05)
+        limits = {"stall_s": 0.01, "store_bytes": 1000}
+        found = {r.name: r for r in await examine(settings_for(server_url, ports, limits=limits))}
+        assert found["progress of weave"].status == "fail"
+        assert "1 wait to be woven" in found["progress of weave"].detail
+        assert "refused" in found["memory"].detail
+        assert "2 keys" in found["redaction"].detail
+        plain = {r.name: r for r in await examine(settings_for(server_url, ports, redaction={"secrets": False}))}
+        assert plain["redaction"].status == "warn"
+
+    play(server_url, scenario)
