@@ -96,12 +96,11 @@ def _bayes(train: Sequence[int], labels: Sequence[int], counts: Sequence[Mapping
     totals = [found.total() + vocabulary for found in seen]
     prior = math.log(rows[1] / rows[0])
 
+    unseen = math.log(totals[0] / totals[1])
+    weights = {word: math.log((seen[1][word] + 1) / (seen[0][word] + 1)) + unseen for word in {*seen[0], *seen[1]}}
+
     def rule(row: int) -> int:
-        odds = prior + sum(
-            times * (math.log((seen[1][word] + 1) / totals[1]) - math.log((seen[0][word] + 1) / totals[0]))
-            for word, times in counts[row].items()
-        )
-        return int(odds > 0)
+        return int(prior + sum(times * weights.get(word, unseen) for word, times in counts[row].items()) > 0)
 
     return rule
 
