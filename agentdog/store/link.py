@@ -41,7 +41,7 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"the store does not answer: {error}") from error
+        raise StoreUnavailable(f"the store does not answer: {str(error) or 'no connection in time'}") from error
     except ReplyError as error:
         if str(error).startswith(_AWAY):
             raise StoreUnavailable(f"the store refuses: {error}") from error

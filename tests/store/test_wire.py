@@ -28,18 +28,18 @@ def test_callers_who_do_not_know_of_each_other_get_their_own_replies(server_url:
 def test_a_server_that_falls_silent_or_leaves_is_the_store_that_does_not_answer() -> None:
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionResetError):
-            await reader.read(1000)
-            writer.write(b"-ERR This instance has cluster support disabled\r\n")
             while chunk := await reader.read(1000):
                 if b"bye" in chunk:
                     break
+                if b"CLUSTER" in chunk:
+                    writer.write(b"-ERR This instance has cluster support disabled\r\n")
         writer.close()
 
     async def run() -> None:
         server = await asyncio.start_server(hear, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        link = Link.to(f"redis://127.0.0.1:{port}", 0.2)
-        with pytest.raises(StoreUnavailable, match=r"no answer for 0\.2 s"):
+        link = Link.to(f"redis://127.0.0.1:{port}", 2.0)
+        with pytest.raises(StoreUnavailable, match="no answer for 2 s"):
             await link.one("ECHO", "hello")
         with pytest.raises(StoreUnavailable, match="lost"):
             await link.one("ECHO", "bye")
