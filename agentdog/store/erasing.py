@@ -23,7 +23,7 @@ from agentdog.store.texts import said
 from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Trajectory
 
-_LANES: tuple[keys.Lane, ...] = ("weave", "judge", "send")
+_LANES: tuple[keys.Lane, ...] = ("weave", "judge", "send", "explain")
 _SCAN_COUNT = 1000
 _HOPS = 8
 
@@ -111,9 +111,9 @@ class Eraser:
             name = keys.trajectory(project, run)
             verdicts = await self._link.one("SMEMBERS", keys.verdicts_of(project, run))
             number = keys.partition(project, run)
-            beside = [keys.versions, keys.reviews, keys.deliveries, keys.told, keys.verdicts_of]
+            beside = [keys.versions, keys.reviews, keys.analyses, keys.deliveries, keys.told, keys.verdicts_of]
             gone: list[Command] = [("DEL", name), *(("DEL", of(project, run)) for of in beside)]
-            gone += [("SREM", keys.dirty(number, lane), f"{project}\n{run}") for lane in ("judge", "send")]
+            gone += [("SREM", keys.dirty(number, lane), f"{project}\n{run}") for lane in ("judge", "send", "explain")]
             await self._link.many(gone)
             await self._erase_verdicts(project, verdicts)
             await self._words.remove(project, run, words)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentdog.diagnosis import Diagnosis
+from agentdog.diagnosis import Analysis, Diagnosis
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.review import Review
 from agentdog.spans import trajectory_id
@@ -52,6 +52,11 @@ async def filled(store: RedisStore, project: str, name: str, word: str, **attrib
         time="2026-01-01T00:00:00.000000000Z",
     )  # fmt: skip
     assert await store.add_review(review)
+    analysis = Analysis(
+        project=project, trajectory_id=run, step_id="s", index=1, key="k", guard="g", name="guard", state="written",
+        text=word, asked_at=review.time,
+    )  # fmt: skip
+    await store.save_analysis(analysis)
     await store.revisit(project, unit, 1 << 62)
     link = store._link
     dead = ("XADD", keys.dead(keys.partition(project, unit)), "*", "project", project, "unit", unit)
