@@ -105,4 +105,5 @@ def test_a_model_on_vllm_in_both_modes(subset: Path, tmp_path: Path, vllm_url: s
 @pytest.mark.parametrize("path", SETS, ids=lambda path: path.name.partition(".")[0])
 def test_the_embedded_guard_on_every_set(path: Path) -> None:
     found = run(path, "embedded", "--limit", str(ROWS), "--no-baselines")
-    assert (len(found["rows"]), found["not_evaluated"]) == (ROWS, {})
+    assert len(found["rows"]) == ROWS
+    assert set(found["not_evaluated"]) <= {"out_of_scope"}, "it may abstain where no request is known, and never fails"
