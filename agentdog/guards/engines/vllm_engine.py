@@ -28,6 +28,7 @@ from agentdog.guards.verdict import Reason
 
 _LONGEST_LINE = 64 * 1024 * 1024  # bytes; a long prompt's tokens, or a long answer's
 _TAIL = 12  # lines of the engine's own words that a failure is told with
+_LAST_WORDS_S = 5.0  # for what a dead process left in its pipes
 _REST_S = 60.0  # before starting is tried again
 
 
@@ -113,6 +114,8 @@ class VllmEngine:
         process, self._process = self._process, None
         if process is not None:
             await _end(process)
+        if process is None and self._tasks:  # it ended before: what reads from it ends by itself
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,6 +170,7 @@ class VllmEngine:
                 self._process = None
             for queue in self._waiting.values():
                 queue.put_nowait({"gone": True})
+        await process.wait()  # it ended by itself: nobody else would take note of it
 
     async def _ask(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         process = self._process
