@@ -147,9 +147,9 @@ def test_long_text_unfolds(page: Page, site: str) -> None:
     result = page.get_by_label("Step 3", exact=True)
     folded = result.locator(".fold .body").bounding_box()
     result.get_by_role("button", name=re.compile("Show all")).click()
+    expect(result.get_by_role("button", name="Show less")).to_be_visible()
     unfolded = result.locator(".fold .body").bounding_box()
     assert folded and unfolded and unfolded["height"] > folded["height"]
-    expect(result.get_by_role("button", name="Show less")).to_be_visible()
 
 
 def test_the_raw_json_is_there_when_asked_for(page: Page, site: str) -> None:
