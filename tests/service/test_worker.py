@@ -211,6 +211,7 @@ def test_work_of_a_dead_worker_is_taken_over(server_url: str) -> None:
         heir = RedisStore(store._link, lease_s=0.2, verdict_ttl_s=60, feed_events=100)
         await with_worker(heir, agree, settled)
         assert await store.get(f"{1:032x}") is not None
+        await heir.close()
 
     play(server_url, scenario)
 
