@@ -44,7 +44,15 @@ def app_over(store: Store, guard: Guard | None = None) -> FastAPI:
     """The read API alone."""
     app = FastAPI()
     app.include_router(build_router(store, guard or IdleGuard()))
+    app.state.store = store
     return app
+
+
+async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serves until told to end, then closes the store that the app reads, on the loop that opened its connections."""
+    await server.serve(sockets=[listener])
+    if (store := getattr(app.state, "store", None)) is not None:
+        await store.close()
 
 
 @contextmanager
@@ -53,7 +61,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[listener]),), daemon=True)
+        thread = threading.Thread(target=asyncio.run, args=(_serve(app, server, listener),), daemon=True)
         thread.start()
         deadline = time.monotonic() + DEADLINE_S
         while not server.started:
