@@ -22,8 +22,9 @@ from typing import Any
 import torch
 
 from agentdog.attribution import likelihood
-from agentdog.attribution.causal import CausalModel, Likelihood
+from agentdog.attribution.causal import CausalModel
 from agentdog.attribution.chats import Chats
+from agentdog.attribution.likelihood import Likelihood
 from agentdog.attribution.messages import Message, messages_of
 from agentdog.attribution.result import Attribution, Mode
 from agentdog.attribution.trie import Span

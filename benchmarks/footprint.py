@@ -33,7 +33,7 @@ _STATES = ("no exporter", "present", "hung", "killed")
 
 def idle(side: dict[str, processes.Proc], seconds: float) -> dict[str, Any]:
     before = {name: proc.cpu_s() for name, proc in side.items()}
-    time.sleep(seconds)
+    time.sleep(seconds)  # the window that is measured: nobody asks anything
     return {
         name: {
             "rss_mib": round(proc.rss_mib()),
@@ -61,7 +61,7 @@ def steps(tracer: Tracer, count: int) -> list[float]:
         with tracer.start_as_current_span("chat m", attributes=attributes):
             sum(range(100_000))
         out.append((time.thread_time() - started) * 1000)
-        time.sleep(0.002)
+        time.sleep(0.002)  # an agent waits for its model between steps; without a pause the exporter never runs
     return out
 
 
@@ -102,7 +102,7 @@ def main() -> None:
         settings = {"REDIS__URL": f"redis://127.0.0.1:{port}"}
         receiver, otlp, _ = processes.receiver(where, "receiver", settings)
         worker = processes.agentdog(where, "worker", "worker", settings)
-        _settle(worker)
+        processes.settle(worker)
         result = {
             "load": round(os.getloadavg()[0], 1),
             "idle": idle({"receiver": receiver, "worker": worker}, options.idle),
@@ -115,14 +115,6 @@ def main() -> None:
         for name, values in result[part].items():
             print(part, name, *(f"{key} {value}" for key, value in values.items()), sep="  ")
     print("load", result["load"])
-
-
-def _settle(worker: processes.Proc) -> None:
-    """Waits until a process that starts has nothing more to do."""
-    last = -1.0
-    while worker.cpu_s() - last > 0.1 or last < 1.0:
-        last = worker.cpu_s()
-        time.sleep(4)
 
 
 if __name__ == "__main__":

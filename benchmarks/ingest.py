@@ -84,7 +84,7 @@ def ours(runs: int, fsync: str) -> dict[str, Any]:
         side = Sidecar(where, fsync)
         both = [side.server, side.receiver]
         worker = side.worker()
-        _settle(worker)
+        processes.settle(worker)
         before = cpu([*both, worker])
         asyncio.run(otlp_client.send(side.otlp, payloads.requests(runs, _BATCH, _SEED), connections=_CONNECTIONS))
         processes.until("every run is woven", lambda: side.woven() >= runs, 420, 1.0)
@@ -107,14 +107,6 @@ def ours(runs: int, fsync: str) -> dict[str, Any]:
         "ack_p99_ms": alone.percentile_ms(0.99),
         "rss_mib": rss,
     }
-
-
-def _settle(proc: Proc) -> None:
-    """Waits until a process that starts has nothing more to do."""
-    last = -1.0
-    while proc.cpu_s() - last > 0.1 or last < 1.0:
-        last = proc.cpu_s()
-        time.sleep(4)
 
 
 def phoenix(runs: int, venv: Path) -> dict[str, Any]:
@@ -174,13 +166,13 @@ def killed(fsync: str, venv: Path | None) -> Iterator[dict[str, Any]]:
             proc, port = _phoenix(where, venv)
             sent = _send_and_kill(port, bodies, [proc])
             proc.start()
-            time.sleep(20)
+            processes.settle(proc)  # it works off what it kept, and says nowhere when it has
             yield _killed("Arize Phoenix, SQLite", sent, lambda: _rows(where))
 
 
 def _send_and_kill(port: int, bodies: list[bytes], procs: list[Proc]) -> otlp_client.Sent:
     sent = asyncio.run(otlp_client.send(port, bodies, connections=_CONNECTIONS))
-    time.sleep(1)
+    time.sleep(1)  # killed one second after the last acknowledgement, as Phoenix was when it was first measured
     for each in procs:
         each.kill()
     return sent

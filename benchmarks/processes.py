@@ -118,7 +118,15 @@ def until(what: str, condition: Callable[[], bool], seconds: float = _START_S, p
     while not condition():
         if time.monotonic() > deadline:
             sys.exit(f"{what}: not after {seconds:.0f} s")
-        time.sleep(pause_s)
+        time.sleep(pause_s)  # between two looks at another process
+
+
+def settle(proc: Proc) -> None:
+    """Waits until a process that starts has nothing more to do: it used no processor for a while."""
+    last = -1.0
+    while proc.cpu_s() - last > 0.1 or last < 1.0:
+        last = proc.cpu_s()
+        time.sleep(4)  # the while: shorter, and a pause between two imports would pass for rest
 
 
 def answers(url: str) -> bool:

@@ -6,15 +6,15 @@ layers cannot read a tree (recurrent ones, sliding windows), that is found out, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from agentdog.attribution import trie
+from agentdog.attribution.likelihood import Likelihood
 from agentdog.attribution.rows import Rows, visible
 from agentdog.attribution.trie import Span, Wave
 from agentdog.base.errors import UsageError
@@ -24,13 +24,6 @@ _BUDGET = {"cpu": 512}  # tokens of one pass
 _BUDGET_ELSEWHERE = 2048
 _TOLERANCE = {torch.float32: 0.01}  # nats a token by which tree and plain reading may differ in the trial
 _TOLERANCE_ELSEWHERE = 0.5
-
-
-class Likelihood(NamedTuple):
-    """The summed log-probability, in nats, of a span, and how many tokens it has."""
-
-    total: float
-    tokens: int
 
 
 class CausalModel:
@@ -51,7 +44,7 @@ class CausalModel:
         self._known: dict[Span, Likelihood] = {}
         self._stack: list[int] = []
         self._rows: Rows | None = None
-        self.reads_trees = self._reads_trees()
+        self.unfit = self._unfit()
 
     def score(self, spans: Sequence[Span]) -> list[Likelihood]:
         """Scores variants; what was scored before is not read again.
@@ -67,7 +60,7 @@ class CausalModel:
             )
         new = [span for span in dict.fromkeys(spans) if span not in self._known]
         if new:
-            found = self._in_tree(new) if self.reads_trees else [self._whole(span) for span in new]
+            found = self._in_tree(new) if self.unfit is None else [self._whole(span) for span in new]
             self._known.update(zip(new, found, strict=True))
         self.plain += sum(len(span.tokens) for span in spans)
         return [self._known[span] for span in spans]
@@ -138,13 +131,13 @@ class CausalModel:
         self.computed += span.end
         return Likelihood(total, span.end - start)
 
-    def _reads_trees(self) -> bool:
-        """Finds out whether a tree gives what plain reading gives."""
+    def _unfit(self) -> str | None:
+        """Says why this model cannot read a tree; ``None`` when a trial gives what plain reading gives."""
         text = self.model.config.get_text_config()
         kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
         window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
         if kinds != {"full_attention"} or (window is not None and not getattr(text, "layer_types", None)):
-            return False
+            return "layers that are recurrent or see a window only"
         words = self.tokenizer.encode("The agent reads a message, then pays. " * 40, add_special_tokens=False)[:200]
         trial = [
             Span(tuple(words[:cut] + words[100:130][::way] + words[:20]), cut, cut + 50)
@@ -154,14 +147,17 @@ class CausalModel:
         budget, self.budget = self.budget, 64
         try:
             tree = self._in_tree(trial)
-            plain = [self._whole(span) for span in trial]
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError):
-            return False
+        except Exception as error:  # a model's own code, handed rows and a mask that it may not know; the notes say it
+            return f"{type(error).__name__}: {error}"
         finally:
             self.budget = budget
             self.forget()
+        plain = [self._whole(span) for span in trial]
+        self.forget()
         limit = _TOLERANCE.get(self.model.dtype, _TOLERANCE_ELSEWHERE)
-        return all(abs(a.total - b.total) <= limit * max(a.tokens, 1) for a, b in zip(tree, plain, strict=True))
+        apart = [abs(a.total - b.total) / max(a.tokens, 1) for a, b in zip(tree, plain, strict=True)]
+        # Not `max`, which a number that is none would slip past.
+        return None if all(gap <= limit for gap in apart) else f"a trial differs by {max(apart):.2g} nats a token"
 
 
 def _unread(root: trie.Node) -> int:
@@ -199,15 +195,3 @@ def _sum(root: trie.Node, span: Span, found: dict[tuple[int, int], Any]) -> Like
         if node.end >= len(span.tokens):
             return Likelihood(total, count)
         node = node.children[span.tokens[node.end]]
-
-
-class Timer:
-    """Wall seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds so far."""
-        return time.perf_counter() - self._start

@@ -40,13 +40,11 @@ _NOTE = (
 _SCREENED_NOTE = "Approximate: steps that share no rare words with the action are shortened and not ranked."
 
 
-class Scored(Protocol):
-    """The summed log-probability of a span, in nats, over how many tokens."""
+class Likelihood(NamedTuple):
+    """The summed log-probability, in nats, of a span, and how many tokens it has."""
 
-    @property
-    def total(self) -> float: ...  # noqa: D102
-    @property
-    def tokens(self) -> int: ...  # noqa: D102
+    total: float
+    tokens: int
 
 
 class Model(Protocol):
@@ -56,7 +54,7 @@ class Model(Protocol):
     computed: int
     plain: int
 
-    def score(self, spans: Sequence[Span]) -> Sequence[Scored]:
+    def score(self, spans: Sequence[Span]) -> Sequence[Likelihood]:
         """Returns one likelihood a span."""
         ...
 
@@ -152,7 +150,7 @@ def _shortened(message: Message) -> Message:
     return message._replace(content=screen.shortened(message.content, CUT))
 
 
-def _steps(before: Sequence[Message], found: Mapping[int, Scored], way: _Way) -> list[StepScore]:
+def _steps(before: Sequence[Message], found: Mapping[int, Likelihood], way: _Way) -> list[StepScore]:
     steps: list[StepScore] = []
     for at, message in enumerate(before):
         if at not in found or at + 1 not in found:
@@ -173,7 +171,7 @@ def _steps(before: Sequence[Message], found: Mapping[int, Scored], way: _Way) ->
     return steps
 
 
-def _mean(scored: Scored) -> float:
+def _mean(scored: Likelihood) -> float:
     return scored.total / scored.tokens if scored.tokens else -9999.0  # the reference's stand-in for nothing
 
 

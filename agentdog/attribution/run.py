@@ -54,8 +54,8 @@ class Explainer:
         except (OSError, ValueError, RuntimeError) as error:
             raise OutsideError(f"{model}: the model cannot be loaded: {error}") from error
         self._here = (causal, Chats(causal.tokenizer, causal.name))
-        if not causal.reads_trees:
-            self._notes = ("This model's layers cannot read variants as a tree; each was read whole.",)
+        if causal.unfit is not None:
+            self._notes = (f"This model cannot read variants as a tree ({causal.unfit}); each was read whole.",)
 
     def explain(
         self,

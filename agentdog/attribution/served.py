@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 
+from agentdog.attribution.likelihood import Likelihood
 from agentdog.attribution.messages import Message
 from agentdog.attribution.trie import Span, common
 from agentdog.base.errors import OutsideError, UsageError
@@ -20,13 +21,6 @@ from agentdog.guards.options import KEY_VARIABLE
 
 _TIMEOUT_S = 300.0
 NOTE = "The server reads every variant whole: its prefix cache does not serve prompt log-probabilities."
-
-
-class Likelihood(NamedTuple):
-    """The summed log-probability, in nats, of a span, and how many tokens it has."""
-
-    total: float
-    tokens: int
 
 
 class ServedModel:

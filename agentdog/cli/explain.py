@@ -13,7 +13,7 @@ from agentdog.cli.remote import client_at, plain, url_option
 from agentdog.client import Client, wording
 from agentdog.client.shapes import Analysis
 
-_POLL_S = 0.5
+_POLL_S = 0.5  # between two questions to the API, which pushes nothing: a guard writes for seconds
 
 
 @click.command("explain")

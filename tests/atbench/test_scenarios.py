@@ -184,7 +184,7 @@ def test_an_agent_that_acts_by_itself_reports_what_it_did(pack: Path, tmp_path: 
         ("print('[1]', flush=True)", "a turn is list"),
         ("import sys; sys.exit(4)", "exit code 4"),
         ("import json; print(json.dumps({'tool_calls': [{'nam': 'x'}]}), flush=True)", "a tool call is"),
-        ("import time; time.sleep(60)", None),
+        ("import time; time.sleep(60)", None),  # the agent's program, not the test: it is killed at --timeout 1
     ],
 )
 def test_an_agent_that_fails_is_no_clean_agent(pack: Path, tmp_path: Path, source: str, said: str | None) -> None:

@@ -71,7 +71,7 @@ def main(folder: str, files: Sequence[str]) -> None:
         score = lambda context, target: of_text(causal.model, causal.tokenizer, context, target)  # noqa: E731
         rows.append(
             {
-                "trees": causal.reads_trees,
+                "trees": causal.unfit is None,
                 "ours": msgspec.to_builtins(ours),
                 "paper": msgspec.to_builtins(paper),
                 "naive": reference(score, chat, pieces),
