@@ -8,7 +8,7 @@ of its ancestors are on the stack or in front of it in the wave. Pure; lists in,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -162,15 +162,21 @@ def waves(root: Node, known: int, budget: int) -> Iterator[Wave]:
         known: tokens of the root's edge that are on the stack already; less than all of them.
         budget: tokens of one pass, if no single branch is longer.
     """
-    making = _Making(known, budget)
-    for start in range(known, len(root.tokens), budget):
-        end = min(start + budget, len(root.tokens))
-        making.trunk.append((root, start, end))
-        making.size += end - start
+    making = yield from _along(root, known, _Making(known, budget))
+    yield from _below(root, making)
+
+
+def _along(node: Node, start: int, making: _Making) -> Generator[Wave, None, _Making]:
+    """Takes an edge into the trunk from its token `start` on; returns the wave that is being put together then."""
+    while start < len(node.tokens):
         if making.room <= 0:
             yield making.wave()
-            making = _Making(making.top, budget)
-    yield from _below(root, making)
+            making = _Making(making.top, making.budget)
+        end = min(len(node.tokens), start + making.room)
+        making.trunk.append((node, start, end))
+        making.size += end - start
+        start = end
+    return making
 
 
 def _below(node: Node, making: _Making) -> Iterator[Wave]:
@@ -179,40 +185,18 @@ def _below(node: Node, making: _Making) -> Iterator[Wave]:
         light = sorted(node.children.values(), key=lambda child: child.size)
         trunk = light.pop() if light else None
         for branch in light:
-            if branch.size > making.budget:
-                if making.size:
-                    yield making.wave()
-                    making = _Making(making.top, making.budget)
-                yield from _alone(branch, making.path, making.budget)
-                continue
             if branch.size > making.room and making.size:
                 yield making.wave()
                 making = _Making(making.top, making.budget)
+            if branch.size > making.budget:
+                alone = yield from _along(branch, 0, _Making(making.path, making.budget))
+                yield from _below(branch, alone)
+                continue
             making.branches.append(branch)
             making.size += branch.size
         if trunk is None:
             break
-        at = 0
-        while at < len(trunk.tokens):
-            if making.room <= 0:
-                yield making.wave()
-                making = _Making(making.top, making.budget)
-            end = min(len(trunk.tokens), at + making.room)
-            making.trunk.append((trunk, at, end))
-            making.size += end - at
-            at = end
+        making = yield from _along(trunk, 0, making)
         node = trunk
     if making.size:
         yield making.wave()
-
-
-def _alone(branch: Node, path: int, budget: int) -> Iterator[Wave]:
-    making = _Making(path, budget)
-    for start in range(0, len(branch.tokens), budget):
-        end = min(start + budget, len(branch.tokens))
-        making.trunk.append((branch, start, end))
-        making.size += end - start
-        if making.room <= 0:
-            yield making.wave()
-            making = _Making(making.top, budget)
-    yield from _below(branch, making)
