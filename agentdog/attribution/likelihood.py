@@ -106,9 +106,7 @@ def explain(
     ranked = list(range(place))
     if mode == "approximate":
         ranked = _screened(before, target)
-        before = [
-            m if at in ranked else m._replace(content=screen.shortened(m.content, CUT)) for at, m in enumerate(before)
-        ]
+        before = [m if at in ranked else _shortened(m) for at, m in enumerate(before)]
     ends = sorted({0, place, *ranked, *(at + 1 for at in ranked)})
     found = dict(zip(ends, model.score([way.span(before[:end], target) for end in ends]), strict=True))
     steps = _steps(before, found, way)
@@ -116,12 +114,11 @@ def explain(
     # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
     for at in sorted(order[:top_k], reverse=True):
         steps[at] = _with_sentences(model, steps[at], before[: at + 1], target, way)
-    last = messages[place]
     return Attribution(
         target="action",
         mode=mode,
-        step=last.step if last.step is not None else 0,
-        explained=last.content,
+        step=target.step if target.step is not None else 0,
+        explained=target.content,
         model=model.name,
         unit=way.unit,
         steps=tuple(steps),

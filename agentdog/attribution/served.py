@@ -60,10 +60,7 @@ class ServedModel:
         """Returns the conversation up to the target's last word; the span begins behind the context's own tokens."""
         begun = self._tokens(context, {"add_generation_prompt": True}) if context else self._opening(target)
         whole = self._tokens([*context, target], {"add_generation_prompt": False, "continue_final_message": True})
-        start = next(
-            (at for at, (a, b) in enumerate(zip(begun, whole, strict=False)) if a != b), min(len(begun), len(whole))
-        )
-        return Span(tuple(whole), start, len(whole))
+        return Span(tuple(whole), common(begun, whole), len(whole))
 
     def reference_span(self, context: Sequence[Message], target: Message) -> Span:
         """Returns what AgentDoG's scripts score: all tokens behind the context's own, the end of the turn included."""
