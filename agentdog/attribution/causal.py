@@ -75,17 +75,17 @@ class CausalModel:
         root = trie.build(spans)
         known = min(trie.common(root.tokens, self._stack), _unread(root))
         self._stack = self._stack[:known]
-        found: dict[tuple[int, int], Any] = {}
+        found: dict[tuple[int, int], float] = {}
         for wave in trie.waves(root, known, self.budget):
             self._read(wave, found)
         return [_sum(root, span, found) for span in spans]
 
-    def _read(self, wave: Wave, found: dict[tuple[int, int], Any]) -> None:
+    def _read(self, wave: Wave, found: dict[tuple[int, int], float]) -> None:
         """Reads one wave; notes the log-probability of every wanted token behind its tokens."""
         rows = self._ready(wave)
         tokens = [t for piece in wave.pieces for t in piece.node.tokens[piece.start : piece.end]]
         depths = [d for piece in wave.pieces for d in range(piece.depth, piece.depth + piece.end - piece.start)]
-        asked = list(_asked(wave))
+        asked = _asked(wave)
         device = self.model.device
         given: dict[str, Any] = {}
         if len(wave.pieces) > 1 or wave.kept < len(tokens):
@@ -184,7 +184,7 @@ def _asked(wave: Wave) -> list[tuple[int, int, tuple[int, int]]]:
     return asked
 
 
-def _sum(root: trie.Node, span: Span, found: dict[tuple[int, int], Any]) -> Likelihood:
+def _sum(root: trie.Node, span: Span, found: dict[tuple[int, int], float]) -> Likelihood:
     """Adds up what was found along a variant's path; the very first token has no history and is never scored."""
     total, count, node = 0.0, 0, root
     while True:

@@ -116,7 +116,7 @@ class Chats:
         tokens = tuple(self._tokens([*context, target], begin=False))
         try:
             taken = len(self._tokens(context, begin=True))
-        except Exception:
+        except UsageError:
             if context:
                 raise
             taken = 0
