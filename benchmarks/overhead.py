@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
-"""What the engine itself costs: from a step's arrival to its stored verdict, and how busy it keeps a guard server.
+"""What the engine itself costs: from a step's arrival to its stored verdict.
 
     python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--json]
-    python -m benchmarks.overhead --busy [--runs N] [--wide] [--json]
 
-*Latency*: agents send one OTLP/HTTP request per step to a real ``agentdog serve`` (GenAI spans, each model call with
-the whole history, bundled store, ``appendfsync always``); a worker with a guard that answers at once judges every
-step, agents' and tools'. The time runs from the moment a step was due to be sent until the diagnosis that holds its
-verdict is stored, so the receiver, the store, weaving and judging are all in it, and what the sender is late by as
-well. CPU time of each process per step stands beside it, since other work on the machine changes that less.
+Agents send one OTLP/HTTP request per step to a real ``agentdog serve`` (GenAI spans, each model call with the whole
+history, bundled store, ``appendfsync always``); a worker with a guard that answers at once judges every step, agents'
+and tools'. The time runs from the moment a step was due to be sent until the diagnosis that holds its verdict is
+stored, so the receiver, the store, weaving and judging are all in it, and what the sender is late by as well. CPU time
+of each process per step stands beside it, since other work on the machine changes that less. Linux only.
 
-*Busy*: a backlog of runs is judged by a worker over a real vLLM server on the CPU; then a plain load generator asks the
-very same questions with as many requests in flight. Both are compared by the prompt tokens that the server took in a
-second, in turns, three times each.
+How busy the engine keeps a guard server is ``benchmarks.busy``.
 """
 
 from __future__ import annotations
@@ -23,13 +20,10 @@ import json
 import os
 import platform
 import signal
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +36,14 @@ from agentdog.guards.protocol import GuardSession
 from agentdog.service.judging import Judging
 from agentdog.service.process import stop_event
 from agentdog.service.settings import Settings, load_settings, to_environment
-from agentdog.service.stores import connect, open_store
+from agentdog.service.stores import open_store
 from agentdog.service.worker import Worker
 from agentdog.spans.otlp_encode import encode_traces
 from agentdog.spans.records import Span
 from agentdog.store.contract import Assignment
 from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Header, Step, Trajectory
+from benchmarks.processes import cpu_s, descendants, free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
 WARM_UP_S = 3.0
@@ -81,34 +76,24 @@ class _Session:
 
 
 def main() -> int:
-    """Runs one part."""
+    """Measures, or is the worker that is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--agents", type=int, default=40)
-    parser.add_argument("--busy", action="store_true")
-    parser.add_argument("--runs", type=int, default=24)
-    parser.add_argument("--wide", action="store_true")
     parser.add_argument("--worker", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.worker:
         asyncio.run(work(Path(options.worker)))
         return 0
-    if options.busy:
-        report = busy(options.runs, options.wide)
-    else:
-        report = latency(options.rate, options.seconds, options.agents)
-    report |= {
+    report = latency(options.rate, options.seconds, options.agents) | {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load_average": round(os.getloadavg()[0], 1),
         "date": time.strftime("%Y-%m-%d"),
     }
     print(json.dumps(report, indent=2))
     return 0
-
-
-# --- latency
 
 
 def latency(rate: float, seconds: float, agents: int) -> dict[str, Any]:
@@ -120,7 +105,7 @@ def latency(rate: float, seconds: float, agents: int) -> dict[str, Any]:
 
 async def _latency(rate: float, seconds: float, agents: int, folder: Path, record: Path) -> dict[str, Any]:
     names = ("otlp_grpc", "otlp_http", "api", "ui")
-    ports = {name: {"port": port} for name, port in zip(names, _free(len(names)), strict=True)}
+    ports = {name: {"port": port} for name, port in zip(names, free_ports(len(names)), strict=True)}
     async with EmbeddedServer(folder / "data", fsync="always") as server:
         settings = load_settings(
             data=folder / "data", redis={"url": server.url}, judge={"observations": "all"}, log_level="warning", **ports
@@ -128,13 +113,13 @@ async def _latency(rate: float, seconds: float, agents: int, folder: Path, recor
         environment = {**os.environ, **to_environment(settings)}
         commands = (["agentdog", "serve", "--tethered"], ["benchmarks.overhead", "--worker", str(record)])
         serve, worker = (_started([sys.executable, "-m", *words], environment) for words in commands)
-        processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store(server)}
+        processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store()}
         try:
             await _ready(settings, record)
-            before = {name: _cpu_s(pid) for name, pid in processes.items()}
+            before = {name: cpu_s(pid) for name, pid in processes.items()}
             sent = await _send(settings, rate, seconds, agents)
             await _settled(record, len(sent))
-            spent = {name: _cpu_s(pid) - before[name] for name, pid in processes.items()}
+            spent = {name: cpu_s(pid) - before[name] for name, pid in processes.items()}
         finally:
             for process in (serve, worker):
                 process.send_signal(signal.SIGTERM)
@@ -299,7 +284,8 @@ async def _ready(settings: Settings, record: Path) -> None:
     async with httpx.AsyncClient(timeout=2) as client:
         for _ in range(600):
             try:
-                if (await client.get(f"{settings.api_url}/readyz")).status_code == httpx.codes.OK and _there(record):
+                answer = await client.get(f"{settings.api_url}/readyz")
+                if answer.status_code == httpx.codes.OK and record.exists():  # noqa: ASYNC240 - nothing else runs here
                     return
             except httpx.TransportError:
                 pass
@@ -307,125 +293,10 @@ async def _ready(settings: Settings, record: Path) -> None:
     raise SystemExit("the sidecar did not start")
 
 
-def _there(record: Path) -> bool:
-    return record.exists()
-
-
-def _free(number: int) -> list[int]:
-    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in bound]
-    for each in bound:
-        each.close()
-    return ports
-
-
-def _pid_of_store(server: EmbeddedServer) -> int:
-    told = subprocess.run(
-        ["pgrep", "-f", str(server.url).removeprefix("unix://").rpartition("/")[0]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    pids = [int(line) for line in told.stdout.split()]
-    return next((pid for pid in pids if "valkey" in Path(f"/proc/{pid}/comm").read_text()), os.getpid())
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-# --- busy
-
-
-def busy(runs: int, wide: bool) -> dict[str, Any]:
-    """Compares the engine with plain concurrent load over the same questions."""
-    from benchmarks.every_step import Server, run_of
-    from tests.support import vllm_server as vllm
-
-    if why := vllm.missing():
-        raise SystemExit(why)
-    with tempfile.TemporaryDirectory(prefix="ad-") as folder:
-        place = Path(folder)
-        model = vllm.model(place / "model", "qwen3_wide" if wide else None)
-        with vllm.vllm_server(model, place / "log") as running, httpx.Client(timeout=120) as client:
-            made = [run_of(Server(running.url, client), 12, seed) for seed in range(runs)]
-            return asyncio.run(_busy(running, made, place))
-
-
-async def _busy(running: Any, runs: Sequence[Trajectory], place: Path) -> dict[str, Any]:  # noqa: ANN401
-    from agentdog.guards.server import ServerGuard
-
-    rounds: dict[str, list[float]] = {"engine": [], "plain": []}
-    questions: list[dict[str, Any]] = []
-    for number in range(3):
-        uri = f"server:{running.url}?pack=generic&threshold=0.9999999&margin=0&timeout=300&cache_salt=engine{number}"
-        guard = ServerGuard.from_uri(uri, environ={})
-        await guard.health()
-        api: Any = guard.replicas.members[0].api
-        asked: list[dict[str, Any]] = []
-        chat = api.chat
-
-        async def noting(messages: Any, _chat: Any = chat, _asked: Any = asked, **fields: Any) -> Any:  # noqa: ANN401
-            _asked.append({"messages": messages, **fields})
-            return await _chat(messages, **fields)
-
-        api.chat = noting
-        rounds["engine"].append(await _rate(running, _engine(guard, runs, place / f"data{number}")))
-        await guard.close()
-        questions = [{**each, "cache_salt": f"plain{number}"} for each in asked]
-        rounds["plain"].append(await _rate(running, _plain(running.url, questions)))
-    rates = {name: round(statistics.median(found)) for name, found in rounds.items()}
-    ratios = [engine / plain for engine, plain in zip(rounds["engine"], rounds["plain"], strict=True)]
-    return {
-        "questions": len(questions),
-        "prompt_tokens_a_second": rates,
-        "rounds": {name: [round(each) for each in found] for name, found in rounds.items()},
-        "ratio": round(statistics.median(ratios), 3),
-    }
-
-
-async def _rate(running: Any, doing: Any) -> float:  # noqa: ANN401
-    """Prompt tokens that the server took, per second."""
-    before, began = running.metric("vllm:prompt_tokens_total"), time.perf_counter()
-    await doing
-    seconds = time.perf_counter() - began
-    return float((running.metric("vllm:prompt_tokens_total") - before) / seconds)
-
-
-async def _engine(guard: Any, runs: Sequence[Trajectory], data: Path) -> None:  # noqa: ANN401
-    """A worker over a store in which all runs wait."""
-    async with EmbeddedServer(data, fsync="everysec") as server:
-        settings = load_settings(data=data, redis={"url": server.url}, judge={"observations": "all", "quiet_s": 0})
-        store, stop = connect(settings, server.url), asyncio.Event()
-        for number, run in enumerate(runs):
-            named = Trajectory(
-                id=f"run-{number}", digest="d", project="p", agents=run.agents, completion="final", missing=(),
-                scopes=(), steps=run.steps,
-            )  # fmt: skip
-            await store.save_trajectory(named, [])
-        worker = Worker(store, Judging(store, guard, settings), settings, name="w")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(worker.run(stop))
-            while (await store.projects()).get("p", {}).get("safe", 0) < len(runs):  # noqa: ASYNC110 - the store counts
-                await asyncio.sleep(0.1)
-            stop.set()
-        await store.close()
-
-
-async def _plain(url: str, questions: Sequence[dict[str, Any]]) -> None:
-    """As many requests in flight as the guard has, one after the other."""
-    from agentdog.guards.server import ServerOptions
-
-    waiting = iter(questions)
-
-    async def ask(client: httpx.AsyncClient) -> None:
-        for body in waiting:
-            (await client.post(f"{url}/chat/completions", json=body)).raise_for_status()
-
-    async with httpx.AsyncClient(timeout=300) as client, asyncio.TaskGroup() as group:
-        for _ in range(ServerOptions().concurrency):
-            group.create_task(ask(client))
+def _pid_of_store() -> int:
+    """The server below this process: a watchdog stands between the two."""
+    names = {pid: Path(f"/proc/{pid}/comm").read_text() for pid in descendants(os.getpid())}
+    return next(pid for pid, name in names.items() if "valkey" in name)
 
 
 if __name__ == "__main__":

@@ -48,14 +48,14 @@ class Proc:
 
     def cpu_s(self) -> float:
         """User and system time."""
-        return sum(_cpu(pid) for pid in self._pids())
+        return sum(cpu_s(pid) for pid in self._pids())
 
     def rss_mib(self) -> float:
         """Resident memory."""
         return sum(_rss(pid) for pid in self._pids()) / 2**20
 
     def _pids(self) -> list[int]:
-        return [self.process.pid, *_descendants(self.process.pid)] if self.alive else []
+        return [self.process.pid, *descendants(self.process.pid)] if self.alive else []
 
     def kill(self) -> None:
         """``kill -9``."""
@@ -84,7 +84,8 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _cpu(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """User and system time of one process."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICK if fields else 0.0
 
@@ -94,12 +95,13 @@ def _rss(pid: int) -> int:
     return int(fields[21]) * _PAGE if fields else 0
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Returns the processes below one."""
     found = []
     for entry in Path("/proc").iterdir():
         fields = _stat(int(entry.name)) if entry.name.isdecimal() else []
         if fields and int(fields[1]) == pid:
-            found += [int(entry.name), *_descendants(int(entry.name))]
+            found += [int(entry.name), *descendants(int(entry.name))]
     return found
 
 
