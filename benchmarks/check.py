@@ -32,6 +32,7 @@ from typing import Any, cast
 
 import httpx
 import msgspec
+from processes import answers, free_ports, until
 
 from agentdog.base.stats import quantile
 from agentdog.guards import GuardSession, Health
@@ -46,7 +47,7 @@ WARM_UP = 20
 
 
 def main() -> int:
-    """Runs both parts."""
+    """Runs the three parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--cpu", action="store_true", help="processor time only")
@@ -232,39 +233,18 @@ def never_answering() -> Iterator[int]:
 @contextmanager
 def serve(guard: str) -> Iterator[str]:
     """``agentdog serve`` as a person starts it, on a folder and ports of its own."""
-    ports = {name: str(free_port()) for name in ("API", "OTLP_HTTP", "OTLP_GRPC")}
+    ports = dict(zip(("API", "OTLP_HTTP", "OTLP_GRPC"), map(str, free_ports(3)), strict=True))
     with tempfile.TemporaryDirectory(prefix="ad-") as folder:
         environment = os.environ | {f"AGENTDOG_{name}__PORT": port for name, port in ports.items()}
         environment |= {"AGENTDOG_DATA": folder, "AGENTDOG_GUARD__URI": guard, "AGENTDOG_LOG_LEVEL": "error"}
         process = subprocess.Popen([sys.executable, "-m", "agentdog", "serve"], env=environment)
         base = f"http://127.0.0.1:{ports['API']}"
         try:
-            until_ready(base)
+            until("agentdog serve is ready", lambda: answers(f"{base}/readyz"), 60, 0.1)
             yield base
         finally:
             process.terminate()
             process.wait(30)
-
-
-def until_ready(base: str) -> None:
-    """Waits for the API."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{base}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit("agentdog serve did not get ready within a minute")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ class Sent:
     seconds: list[float] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
     refused: int = 0
-    wall_s: float = 0.0
 
     def percentile_ms(self, share: float) -> float:
         """Returns a percentile of the time to the acknowledgement."""
@@ -65,7 +64,6 @@ async def send(
             writer.close()
 
     await asyncio.gather(*(connection() for _ in range(connections)))
-    sent.wall_s = time.perf_counter() - started
     return sent
 
 

@@ -1,4 +1,4 @@
-"""Real processes for benchmarks: a Redis or Valkey server, receivers, workers, Phoenix; what they cost, and their end.
+"""Real processes for benchmarks: a Valkey server, receivers, workers, Phoenix; what they cost, and their end.
 
 Linux only: CPU seconds and resident memory are read from ``/proc``.
 """
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentdog.store.embedded import binary
+from tests.support.redis_servers import free_ports
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -105,15 +106,6 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def free_ports(count: int) -> list[int]:
-    """Returns ports that nobody listens on."""
-    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers: list[int] = [each.getsockname()[1] for each in bound]
-    for each in bound:
-        each.close()
-    return numbers
-
-
 def until(what: str, condition: Callable[[], bool], seconds: float = _START_S, pause_s: float = 0.05) -> None:
     """Waits for a condition; ends the program where it does not come."""
     deadline = time.monotonic() + seconds
@@ -147,9 +139,9 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def redis(where: Path, name: str = "redis", *, port: int, fsync: str, program: str | None = None, **more: str) -> Proc:
-    """Starts a Redis or Valkey server with an append-only file on a TCP port of loopback."""
-    data = where / name
+def redis(where: Path, *, port: int, fsync: str) -> Proc:
+    """Starts the bundled Valkey server with an append-only file on a TCP port of loopback."""
+    data = where / "redis"
     data.mkdir(exist_ok=True)
     options = {
         "port": str(port),
@@ -158,11 +150,10 @@ def redis(where: Path, name: str = "redis", *, port: int, fsync: str, program: s
         "appendonly": "yes",
         "appendfsync": fsync,
         "save": "",
-        **{key.replace("_", "-"): value for key, value in more.items()},
     }
-    command = [program or str(binary()), *(part for key, value in options.items() for part in (f"--{key}", value))]
-    proc = Proc(name, command, os.environ, where)
-    until(f"{name} listens", lambda: _listens(port))
+    command = [str(binary()), *(part for key, value in options.items() for part in (f"--{key}", value))]
+    proc = Proc("redis", command, os.environ, where)
+    until("redis listens", lambda: _listens(port))
     return proc
 
 

@@ -19,7 +19,6 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,7 +26,6 @@ import otlp_client
 import payloads
 import processes
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.support.redis_servers import cluster, server
 
 _WORKERS, _CONNECTIONS = 4, 2
@@ -49,10 +47,11 @@ async def load(ports: list[int], bodies: list[bytes], kill: Any) -> tuple[int, f
     living = asyncio.create_task(
         otlp_client.send(ports[1], bodies[third + 1 :: 2], connections=_CONNECTIONS, retry_s=0.5)
     )
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # requests of both are under way by then
     kill()
     first, _ = await dying, await living
-    left = [body for number, body in enumerate(bodies[third::2]) if number not in set(first.acknowledged)]
+    acknowledged = set(first.acknowledged)
+    left = [body for number, body in enumerate(bodies[third::2]) if number not in acknowledged]
     await otlp_client.send(ports[1], left, connections=_CONNECTIONS, retry_s=0.5)
     return len(left), time.perf_counter() - started
 
