@@ -9,11 +9,12 @@ What stays: counters, which name nobody; the audit log, which says who read and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from agentdog.spans import ids, trajectory_id, units_of
-from agentdog.store import keys, scripts
+from agentdog.store import ages, keys, scripts
 from agentdog.store.contract import Erased
 from agentdog.store.index import Joins, Owners
 from agentdog.store.link import Command, Link
@@ -23,7 +24,7 @@ from agentdog.store.texts import said
 from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Trajectory
 
-_LANES: tuple[keys.Lane, ...] = ("weave", "judge", "send", "explain")
+_LANES: tuple[keys.Lane, ...] = get_args(keys.Lane)
 _SCAN_COUNT = 1000
 _HOPS = 8
 
@@ -53,7 +54,7 @@ class Eraser:
         self._joins = Joins(link)
         self._words = Words(link)
 
-    async def reach(self, project: str, units: Collection[str]) -> tuple[set[str], dict[str, Trajectory | None]]:
+    async def _reach(self, project: str, units: Collection[str]) -> tuple[set[str], dict[str, Trajectory | None]]:
         """Returns the units that belong to the same runs as these, and the runs."""
         found, asked = set(units), set[str]()
         runs: dict[str, Trajectory | None] = {}
@@ -63,8 +64,8 @@ class Eraser:
                 founded = trajectory_id(project, unit)
                 for each in await self._line(project, founded):
                     if each not in runs:
-                        runs[each] = await self._read(project, each)
-                        found.update(units_of(runs[each]) if runs[each] is not None else ())  # type: ignore[arg-type]
+                        told = runs[each] = await self._read(project, each)
+                        found.update(units_of(told) if told is not None else ())
         return found, runs
 
     async def _line(self, project: str, run: str) -> Sequence[str]:
@@ -82,7 +83,7 @@ class Eraser:
 
     async def erase(self, project: str, units: Collection[str], *, dry_run: bool = False) -> Erased:
         """Deletes the runs of these units with all their units; with `dry_run` only says what that would be."""
-        all_units, runs = await self.reach(project, units)
+        all_units, runs = await self._reach(project, units)
         sizes = await self._link.many([("HLEN", keys.records(project, unit)) for unit in sorted(all_units)])
         shown = tuple(sorted(run for run, told in runs.items() if told is not None))
         told = Erased(runs=shown, units=sum(1 for size in sizes if size), records=sum(sizes))
@@ -90,10 +91,19 @@ class Eraser:
             return told
         for unit in sorted(all_units):
             await self._erase_unit(project, unit)
-        await self.erase_runs(project, runs)
+        await self._erase_runs(project, runs)
         await self._erase_letters(project, {*all_units, *runs})
         await self._erase_refusals(project, all_units)
         return told
+
+    async def erase_if_older(self, project: str, unit: str, before_ms: int) -> Erased | None:
+        """Deletes a unit's run if all of it is older; else makes the unit as young as its run."""
+        units, _ = await self._reach(project, [unit])
+        newest = await ages.newest_of(self._link, project, sorted(units))
+        if newest < before_ms:
+            return await self.erase(project, units)
+        await ages.postpone(self._link, project, unit, newest)
+        return None
 
     async def _erase_unit(self, project: str, unit: str) -> None:
         number = keys.partition(project, unit)
@@ -103,11 +113,10 @@ class Eraser:
         await self._joins.forget(project, unit)
         await self._link.run(scripts.ERASE_UNIT, names, f"{project}\n{unit}")
 
-    async def erase_runs(self, project: str, runs: Iterable[str] | dict[str, Trajectory | None]) -> None:
+    async def _erase_runs(self, project: str, runs: Mapping[str, Trajectory | None]) -> None:
         """Deletes what was made of records: trajectories and all that hangs on them."""
-        known = runs if isinstance(runs, dict) else dict.fromkeys(runs)
-        words = await self._all_words(project, known)
-        for run, told in known.items():
+        words = await self._all_words(project, runs)
+        for run, told in runs.items():
             name = keys.trajectory(project, run)
             verdicts = await self._link.one("SMEMBERS", keys.verdicts_of(project, run))
             number = keys.partition(project, run)
@@ -120,8 +129,8 @@ class Eraser:
             await self._listing.put(project, run, None)
             await self._owners.forget(project, run, ids(told) if told is not None else [run])
             await self._link.one("ZREM", keys.reviewed(project), run)
-        await Outbox(self._link).forget(project, set(known))
-        await self._erase_events(project, set(known))
+        await Outbox(self._link).forget(project, runs)
+        await self._erase_events(project, runs)
 
     async def _all_words(self, project: str, runs: Mapping[str, Trajectory | None]) -> list[str]:
         """Returns the words by which any of these runs may be found; one that was taken in does not know its own."""
@@ -183,7 +192,7 @@ class Eraser:
         blob, moved, *there = await self._link.many(checks)
         if (blob or moved) and all(there):
             return False
-        await self.erase_runs(project, [run])
+        await self._erase_runs(project, {run: None})
         waiting = [unit for unit, found in zip(wanted, there, strict=True) if found]
         for unit in waiting:  # came after the deletion: told anew, without what is gone
             number = keys.partition(project, unit)

@@ -17,14 +17,12 @@ from agentdog.base.ids import digest
 from agentdog.base.threads import beside
 from agentdog.diagnosis import Alerting, Diagnosis, Incident
 from agentdog.diagnosis import Review as State
-from agentdog.guards import Outcome
 from agentdog.outbound import alert_unit
-from agentdog.review import OF_INCIDENT, PERSON, Review, Suppression, apply, reviewed, states, suppressed
-from agentdog.spans import call_keys, trajectory_id, units_of, whereabouts
+from agentdog.review import OF_INCIDENT, Review, apply, reviewed, states, suppressed
+from agentdog.spans import units_of
 from agentdog.store import keys, scripts
-from agentdog.store.accounting import projects
 from agentdog.store.codec import identity, pack, unpack
-from agentdog.store.contract import Assignment, FeedEvent, Stored, Summary, Version
+from agentdog.store.contract import Assignment, FeedEvent, Summary, Version
 from agentdog.store.feed import Feed
 from agentdog.store.figures import Figures
 from agentdog.store.index import Owners
@@ -32,16 +30,15 @@ from agentdog.store.journal import Journal
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.outbox import Outbox
-from agentdog.store.retold import read, retell, sources_of
+from agentdog.store.reading import SMALL, Reader, blank
+from agentdog.store.retold import retell
 from agentdog.store.reviews import Reviews
-from agentdog.store.rows import Base, Overlay, base_of, overlay_of, row_of, summarise
-from agentdog.store.texts import found, holds, passages, said
-from agentdog.store.words import Words, words_of
-from agentdog.trajectory import Step, Trajectory
+from agentdog.store.rows import Overlay, base_of, overlay_of, row_of
+from agentdog.store.texts import found, said
+from agentdog.store.words import Words
+from agentdog.trajectory import Trajectory
 
-_SMALL = 1 << 15  # bytes of records from which a trajectory is told apart in a few milliseconds
 _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them here need not read them again
-_HOPS = 8  # trajectories taken in by one that was itself taken in; each hop needs a merge of its own
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
 _ALERTED = "alerted:"
@@ -49,13 +46,16 @@ _VERSIONS_KEPT = 50
 
 
 class Library:
-    """Saves and finds trajectories."""
+    """Saves trajectories, and what is judged and said of them."""
 
-    def __init__(self, link: Link, journal: Journal, listing: Listing, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self, link: Link, journal: Journal, listing: Listing, feed: Feed, reader: Reader, clock: Clock
+    ) -> None:
         self._link = link
         self._journal = journal
         self._listing = listing
         self._feed = feed
+        self._reader = reader
         self._clock = clock
         self._owners = Owners(link)
         self._words = Words(link)
@@ -71,7 +71,7 @@ class Library:
         now = rfc3339(self._clock.now_ns())
         project, own = trajectory.project, trajectory.id
         held = self._journal.held(project, units_of(trajectory))
-        blob = await beside(sum(len(raw) for _, raw in held) < _SMALL, retell, trajectory, held)
+        blob = await beside(sum(len(raw) for _, raw in held) < SMALL, retell, trajectory, held)
         content = digest(identity(trajectory))
         saved = await self._link.run(
             scripts.SAVE_TRAJECTORY,
@@ -161,8 +161,7 @@ class Library:
         if content and known and known[0] == content:
             trajectory: Trajectory | None = known[1]
         else:
-            blob = await self._link.one("HGET", keys.trajectory(project, trajectory_id), "blob")
-            trajectory = await self._retold(project, blob) if blob else None
+            trajectory = await self._reader.trajectory(project, trajectory_id)
         if trajectory is None:
             return None
         return Assignment(
@@ -193,7 +192,7 @@ class Library:
         rules = await self._reviews.rules([project]) if diagnosis.incidents else ()
         if not any(rule.holds(now) for rule in rules):
             return said_before
-        stored = await self._read(project, diagnosis.trajectory_id)
+        stored = await self._reader.read(project, diagnosis.trajectory_id)
         if stored is None:
             return said_before
         for review in suppressed(diagnosis, stored.trajectory, rules, said_before, now):
@@ -218,22 +217,6 @@ class Library:
         if review.action in OF_INCIDENT:
             await self.review(review.project, review.trajectory_id, review.subject, states(review.action))
 
-    async def reviews(self, project: str, trajectory_id: str) -> Sequence[Review]:
-        """See `Reviews.of`."""
-        return await self._reviews.of(project, trajectory_id)
-
-    async def reviewed(self, project: str, limit: int, offset: int) -> Sequence[str]:
-        """See `Reviews.runs`."""
-        return await self._reviews.runs(project, limit, offset)
-
-    async def suppressions(self, project: str | None) -> Sequence[Suppression]:
-        """See `Reviews.rules`."""
-        return await self._reviews.rules([project] if project is not None else await projects(self._link))
-
-    async def save_suppression(self, rule: Suppression) -> None:
-        """See `Reviews.save_rule`."""
-        await self._reviews.save_rule(rule)
-
     async def _relay(self, project: str, trajectory_id: str) -> None:
         """Brings the list's overlay up to what was judged and said by now."""
         name = keys.trajectory(project, trajectory_id)
@@ -244,7 +227,7 @@ class Library:
                 return
             said_now = await self._reviews.of(project, trajectory_id)
             diagnosis = unpack(blob, Diagnosis) if blob else None
-            shown = apply(diagnosis, said_now, blank=_blank(trajectory_id, version.decode()))
+            shown = apply(diagnosis, said_now, blank=blank(trajectory_id, version.decode()))
             before = msgspec.json.decode(overlay, type=Overlay) if overlay else None
             settled = before is None or before.verdict != "pending" or diagnosis is None
             fresh = (
@@ -252,41 +235,6 @@ class Library:
             )
             if await self._link.run(scripts.SAVE_OVERLAY, [name], judged or b"", fresh):
                 return
-
-    async def trajectory(self, project: str, trajectory_id: str) -> Trajectory | None:
-        """Returns the trajectory under an id, itself; ``None`` when it is gone, was taken in or cannot be read."""
-        blob = await self._link.one("HGET", keys.trajectory(project, trajectory_id), "blob")
-        return await self._retold(project, blob) if blob else None
-
-    async def get(self, any_id: str, where: Sequence[str]) -> Stored | None:
-        """Finds a trajectory by any of its ids, in some projects."""
-        for name, owner in (await self._owners.find(where, any_id)).items():
-            found = await self._read(name, owner)
-            if found is not None:
-                return found
-        for name in where:
-            for owner in await self._indirect(name, any_id):
-                found = await self._read(name, owner)
-                if found is not None and any(_tells_of(step, any_id) for step in found.trajectory.steps):
-                    return found
-        return None
-
-    async def search(self, words: str, where: Sequence[str], limit: int) -> tuple[Sequence[Stored], int]:
-        """Finds trajectories by words: who holds them newest first, and how many may in all."""
-        places: list[tuple[int, str, str]] = []
-        for name in where:
-            listed = await self._listing.newest_first(name, await self._words.find(name, words))
-            places += [(score, name, found) for score, found in listed]
-        wanted = list(dict.fromkeys(words_of(words)))
-        out: list[Stored] = []
-        for _, name, owner in sorted(places, reverse=True):
-            stored = await self._read(name, owner)
-            texts = passages(stored.trajectory, stored.diagnosis) if stored else []
-            if stored and holds("\n".join(passage.text for passage in texts), wanted) == len(wanted):
-                out.append(stored)
-            if len(out) >= limit:
-                break
-        return out, len(places) if len(out) >= limit else len(out)
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """Returns what diagnoses of a trajectory said, newest first."""
@@ -311,41 +259,6 @@ class Library:
         if before and msgspec.structs.replace(before, judged_at=said_now.judged_at) == said_now:
             return
         await self._link.many([("LPUSH", name, msgspec.json.encode(said_now)), ("LTRIM", name, 0, _VERSIONS_KEPT - 1)])
-
-    async def _indirect(self, project: str, any_id: str) -> Sequence[str]:
-        """Returns the trajectories that may hold an id which no index leads to: a step's source, a tool call."""
-        founded = [trajectory_id(project, unit) for unit in await self._journal.bearers(project, call_keys(any_id))]
-        under = whereabouts(project, any_id)
-        found = [await self._owners.find([project], each) for each in ([under] if under is not None else []) + founded]
-        return list(dict.fromkeys(owner for owners in found for owner in owners.values()))
-
-    async def _read(self, project: str, trajectory_id: str) -> Stored | None:
-        for _ in range(_HOPS):
-            name = keys.trajectory(project, trajectory_id)
-            blob, diagnosis, moved = await self._link.one("HMGET", name, "blob", "diagnosis", "moved")
-            if blob:
-                row = await self._summary(project, trajectory_id, None)
-                trajectory = await self._retold(project, blob)
-                if row is None or trajectory is None:
-                    return None
-                said_of_it = await self._reviews.of(project, trajectory_id)
-                judged = unpack(diagnosis, Diagnosis) if diagnosis else None
-                return Stored(
-                    summary=row[0],
-                    trajectory=trajectory,
-                    diagnosis=apply(judged, said_of_it, blank=_blank(trajectory_id, trajectory.digest)),
-                    reviews=said_of_it,
-                )
-            if not moved:
-                return None
-            trajectory_id = moved.decode()
-        return None
-
-    async def _retold(self, project: str, blob: bytes) -> Trajectory | None:
-        """Reads a trajectory; None when records that it refers to were deleted, and its text with them."""
-        records = [await self._journal.raw(project, source.unit, source.field) for source in sources_of(blob)]
-        known = [raw for raw in records if raw is not None]
-        return await beside(sum(map(len, known)) < _SMALL, read, blob, known) if len(known) == len(records) else None
 
     async def _is_current(self, trajectory: Trajectory) -> bool:
         """Tells a version that is there already (its row may still be missing) from one that came too late."""
@@ -377,32 +290,11 @@ class Library:
             await self._feed.withdraw(before)
 
     async def _refresh(self, project: str, trajectory_id: str, now: str) -> Summary | None:
-        found = await self._summary(project, trajectory_id, now)
+        found = await self._reader.summary(project, trajectory_id, now)
         if found is None:
             return None
         await self._listing.put(project, trajectory_id, row_of(*found))
         return found[0]
-
-    async def _summary(self, project: str, trajectory_id: str, now: str | None) -> tuple[Summary, int] | None:
-        fields = ("base", "overlay", "rev")
-        base, overlay, rev = await self._link.one("HMGET", keys.trajectory(project, trajectory_id), *fields)
-        if not base:
-            return None
-        head = msgspec.json.decode(base, type=Base)
-        over = msgspec.json.decode(overlay, type=Overlay) if overlay else None
-        return summarise(head, over, now or head.summary.updated_at), int(rev)
-
-
-def _blank(trajectory_id: str, version: str) -> Diagnosis:
-    """What a person's mark is laid over where no guard has said anything."""
-    return Diagnosis(
-        trajectory_id=trajectory_id, digest=version, guard=PERSON, verdict=Outcome.NOT_EVALUATED, judged_at=""
-    )
-
-
-def _tells_of(step: Step, any_id: str) -> bool:
-    named = {*step.sources, *(call.id for call in step.tool_calls), step.tool_call_id}
-    return any_id in named
 
 
 def _event(kind: str, summary: Summary, now: str, incident: Incident | None = None) -> FeedEvent:

@@ -1,9 +1,11 @@
-"""`RedisStore`: the store's contract, composed of its parts; nothing is decided here."""
+"""`RedisStore`: the store's contract, composed of its parts; nothing is decided here.
+
+One file, since it is one flat list: each call of the contract, and the part that answers it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import get_args
 
 from agentdog.base.clock import Clock, SystemClock
 from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
@@ -35,12 +37,14 @@ from agentdog.store.feed import Feed
 from agentdog.store.figures import Figures
 from agentdog.store.journal import Journal
 from agentdog.store.keys import Lane
+from agentdog.store.lanes import Lanes
 from agentdog.store.learned import LearnedModels
 from agentdog.store.library import Library
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.outbox import Outbox
-from agentdog.store.queue import Queue
+from agentdog.store.reading import Reader
+from agentdog.store.reviews import Reviews
 from agentdog.store.tally import Tally
 from agentdog.store.tokens import AuditEntry, AuditLog, Role, Token, Tokens
 from agentdog.store.verdicts import VerdictCache
@@ -73,13 +77,15 @@ class RedisStore:
         self._link = link
         self.memory = memory or Memory()
         self._journal = Journal(link, self.memory, clock)
-        self._queues: dict[Lane, Queue] = {lane: Queue(link, clock, lease_s, lane) for lane in get_args(Lane)}
+        self._lanes = Lanes(link, clock, lease_s)
         self._feed = Feed(link, feed_events)
         self._listing = Listing(link)
         self._tally = Tally(link)
-        self._library = Library(link, self._journal, self._listing, self._feed, clock)
+        self._reader = Reader(link, self._journal, self._listing)
+        self._library = Library(link, self._journal, self._listing, self._feed, self._reader, clock)
+        self._reviews = Reviews(link)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
-        self._eraser = Eraser(link, self._listing, self._library.trajectory, self._journal.drop)
+        self._eraser = Eraser(link, self._listing, self._reader.trajectory, self._journal.drop)
         self._figures = Figures(link)
         self._analyses = AnalysisShelf(link)
         self._learned = LearnedModels(link)
@@ -93,65 +99,51 @@ class RedisStore:
 
     async def claim(self, consumer: str, *, count: int, block_ms: int, lane: Lane = "weave") -> Sequence[Work]:
         """See `Queue.claim`."""
-        return await self._queues[lane].claim(consumer, count=count, block_ms=block_ms)
+        return await self._lanes[lane].claim(consumer, count=count, block_ms=block_ms)
 
     async def extend(self, consumer: str, work: Sequence[Work]) -> None:
-        """See `Queue.extend`."""
-        for lane, queue in self._queues.items():
-            await queue.extend(consumer, [each for each in work if each.lane == lane])
+        """See `Lanes.extend`."""
+        await self._lanes.extend(consumer, work)
 
     async def done(self, work: Sequence[Work]) -> None:
-        """See `Queue.done`."""
-        for lane, queue in self._queues.items():
-            await queue.done([each for each in work if each.lane == lane])
+        """See `Lanes.done`."""
+        await self._lanes.done(work)
 
     async def fail(self, work: Work, error: str, *, limit: int) -> bool:
         """See `Queue.fail`."""
-        return await self._queues[work.lane].fail(work, error, limit=limit)
+        return await self._lanes[work.lane].fail(work, error, limit=limit)
 
     async def revisit(self, project: str, unit: str, due_ns: int, *, lane: Lane = "weave") -> None:
         """See `Queue.revisit`."""
-        await self._queues[lane].revisit(project, unit, due_ns)
+        await self._lanes[lane].revisit(project, unit, due_ns)
 
     async def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
-        """See `Queue.dead_letters`; those of all lanes."""
-        found = [letter for queue in self._queues.values() for letter in await queue.dead_letters(limit)]
-        return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
+        """See `Lanes.dead_letters`."""
+        return await self._lanes.dead_letters(limit)
 
     async def replay(self, letters: Sequence[DeadLetter]) -> int:
-        """See `Queue.replay`."""
-        count = 0
-        for lane, queue in self._queues.items():
-            count += await queue.replay([each for each in letters if each.id.startswith(f"{lane}/")])
-        return count
+        """See `Lanes.replay`."""
+        return await self._lanes.replay(letters)
 
     async def refusals(self, projects: Sequence[str], limit: int = 100) -> Sequence[Refusal]:
         """See `refusals.newest`."""
         return await refusals.newest(self._link, projects, limit)
 
     async def depth(self, lane: Lane | None = None) -> int:
-        """See `Queue.depth`; of all lanes where none is named."""
-        return sum([await queue.depth() for name, queue in self._queues.items() if lane in (None, name)])
+        """See `Lanes.depth`."""
+        return await self._lanes.depth(lane)
 
     async def waiting(self) -> Mapping[Lane, Waiting]:
-        """See `Queue.depth` and `Queue.oldest_ns`."""
-        return {
-            lane: Waiting(units=await queue.depth(), later=await queue.later(), oldest_ns=await queue.oldest_ns())
-            for lane, queue in self._queues.items()
-        }
+        """See `Lanes.waiting`."""
+        return await self._lanes.waiting()
 
     async def erase(self, project: str, units: Collection[str], *, dry_run: bool = False) -> Erased:
         """See `Eraser.erase`."""
         return await self._eraser.erase(project, units, dry_run=dry_run)
 
     async def erase_if_older(self, project: str, unit: str, before_ms: int) -> Erased | None:
-        """Deletes a unit's run if all of it is older; else makes the unit as young as its run."""
-        units, _ = await self._eraser.reach(project, [unit])
-        newest = await ages.newest_of(self._link, project, sorted(units))
-        if newest < before_ms:
-            return await self._eraser.erase(project, units)
-        await ages.postpone(self._link, project, unit, newest)
-        return None
+        """See `Eraser.erase_if_older`."""
+        return await self._eraser.erase_if_older(project, unit, before_ms)
 
     async def leftovers(self, project: str, trajectory_id: str, units: Sequence[str] = ()) -> bool:
         """See `Eraser.leftovers`."""
@@ -182,10 +174,8 @@ class RedisStore:
         return await server_info.rewrite_log(self._link)
 
     async def progress(self) -> Mapping[Lane, int]:
-        """Returns when something of each lane was finished last, in nanoseconds; nothing of one that never was."""
-        flat = await self._link.one("HGETALL", keys.PROGRESS)
-        said = {name.decode(): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        return {lane: said[lane] * 1_000_000 for lane in self._queues if lane in said}
+        """See `Lanes.progress`."""
+        return await self._lanes.progress()
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """See `Journal.gather`."""
@@ -329,8 +319,8 @@ class RedisStore:
     async def get(
         self, any_id: str, project: str | None = None, within: Collection[str] | None = None
     ) -> Stored | None:
-        """See `Library.get`."""
-        return await self._library.get(any_id, await self._where(project, within))
+        """See `Reader.get`."""
+        return await self._reader.get(any_id, await self._where(project, within))
 
     async def _where(self, project: str | None, within: Collection[str] | None) -> Sequence[str]:
         where = [project] if project is not None else await accounting.projects(self._link)
@@ -339,8 +329,8 @@ class RedisStore:
     async def search(
         self, words: str, *, project: str | None = None, limit: int = 20, within: Collection[str] | None = None
     ) -> tuple[Sequence[Stored], int]:
-        """See `Library.search`."""
-        return await self._library.search(words, await self._where(project, within), limit)
+        """See `Reader.search`."""
+        return await self._reader.search(words, await self._where(project, within), limit)
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """See `Library.versions`."""
@@ -351,20 +341,20 @@ class RedisStore:
         return await self._library.add_review(review)
 
     async def reviews(self, project: str, trajectory_id: str) -> Sequence[Review]:
-        """See `Library.reviews`."""
-        return await self._library.reviews(project, trajectory_id)
+        """See `Reviews.of`."""
+        return await self._reviews.of(project, trajectory_id)
 
     async def reviewed(self, project: str, *, limit: int, offset: int = 0) -> Sequence[str]:
-        """See `Library.reviewed`."""
-        return await self._library.reviewed(project, limit, offset)
+        """See `Reviews.runs`."""
+        return await self._reviews.runs(project, limit, offset)
 
     async def suppressions(self, project: str | None = None) -> Sequence[Suppression]:
-        """See `Library.suppressions`."""
-        return await self._library.suppressions(project)
+        """See `Reviews.rules`."""
+        return await self._reviews.rules(await self._where(project, None))
 
     async def save_suppression(self, rule: Suppression) -> None:
-        """See `Library.save_suppression`."""
-        await self._library.save_suppression(rule)
+        """See `Reviews.save_rule`."""
+        await self._reviews.save_rule(rule)
 
     async def enqueue(self, project: str, units: Sequence[str]) -> None:
         """See `Outbox.enqueue`."""
@@ -450,6 +440,5 @@ class RedisStore:
 
     async def close(self) -> None:
         """Closes all connections."""
-        for queue in self._queues.values():
-            queue.close()
+        self._lanes.close()
         await self._link.close()
