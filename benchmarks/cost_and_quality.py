@@ -15,19 +15,17 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from atbench.data import Taking, load
-from atbench.job import Job, evaluate
-from atbench.record import Mode, Record
+from atbench.data import Taking
+from atbench.record import Mode
 from atbench.report import Report
 from atbench.show import percent, with_bounds
+from benchmarks.results import judge
 
 SMALL = ("rjudge564", "asse_security")
 
@@ -72,14 +70,7 @@ def _small(data: Path, rows: int) -> Iterator[tuple[str, Report]]:
 
 
 def _judge(path: Path, guard: str, taking: Taking) -> Report:
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(guard=guard, mode=Mode.EVERY_STEP, packs=Path(folder), baselines=False)
-        return evaluate(*load(str(path), taking), job, _quiet)
-
-
-@contextmanager
-def _quiet(total: int, there: Iterable[Record]) -> Iterator[Callable[[Record], None]]:
-    yield lambda record: None
+    return judge(path, guard, Mode.EVERY_STEP, taking, baselines=False)
 
 
 def _lines(name: str, one: Report) -> Iterator[str]:

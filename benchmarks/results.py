@@ -54,7 +54,7 @@ def _embedded(paths: Iterable[Path]) -> Iterator[tuple[str, Report]]:
     for path in paths:
         name = path.name.split(".")[0]
         for taking in (Taking(), *(VARIANTS[key] for key in VARIANTS if name == key)):
-            yield _command(path, "embedded", Mode.EVERY_STEP, taking), _judge(path, "embedded", Mode.EVERY_STEP, taking)
+            yield _command(path, "embedded", Mode.EVERY_STEP, taking), judge(path, "embedded", Mode.EVERY_STEP, taking)
 
 
 def _small_model(data: Path, rows: int) -> Iterator[tuple[str, Report]]:
@@ -68,12 +68,13 @@ def _small_model(data: Path, rows: int) -> Iterator[tuple[str, Report]]:
             path, taking = data / f"{name}.jsonl.gz", Taking(limit=rows)
             uri = f"server:{url}?model=smollm2&concurrency=1"
             shown = "server:http://HOST:PORT/v1?model=smollm2&concurrency=1"
-            yield _command(path, shown, Mode.TRAJECTORY, taking), _judge(path, uri, Mode.TRAJECTORY, taking)
+            yield _command(path, shown, Mode.TRAJECTORY, taking), judge(path, uri, Mode.TRAJECTORY, taking)
 
 
-def _judge(path: Path, guard: str, mode: Mode, taking: Taking) -> Report:
+def judge(path: Path, guard: str, mode: Mode, taking: Taking, *, baselines: bool = True) -> Report:
+    """Judges a file of rows through `atbench`, without its progress bar and without the user's packs."""
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(guard=guard, mode=mode, packs=Path(folder))
+        job = Job(guard=guard, mode=mode, packs=Path(folder), baselines=baselines)
         return evaluate(*load(str(path), taking), job, _quiet)
 
 
