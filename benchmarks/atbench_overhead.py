@@ -32,7 +32,7 @@ class _Session:
         return Verdict(outcome=Outcome.SAFE, guard=_INFO.fingerprint, p_unsafe=0.1)
 
 
-class _Instant:
+class Instant:
     """A guard that costs nothing."""
 
     info = _INFO
@@ -62,7 +62,7 @@ def main() -> None:
         Case(trajectory=from_turns(str(n), turns, source="made", where="made"), label=0, group=str(n), source="made")
         for n in range(options.rows)
     ]
-    found = {mode.value: _milliseconds(cases, mode, _Instant()) for mode in (Mode.TRAJECTORY, Mode.EVERY_STEP)}
+    found = {mode.value: _milliseconds(cases, mode, Instant()) for mode in (Mode.TRAJECTORY, Mode.EVERY_STEP)}
     if options.json:
         print(json.dumps({"rows": options.rows, "ms_per_row": found}))
     else:

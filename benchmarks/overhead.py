@@ -31,8 +31,6 @@ import httpx
 
 from agentdog.base.stats import quantile
 from agentdog.diagnosis import Diagnosis
-from agentdog.guards import GuardInfo, Health, Outcome, Verdict
-from agentdog.guards.protocol import GuardSession
 from agentdog.service.judging import Judging
 from agentdog.service.process import stop_event
 from agentdog.service.settings import Settings, load_settings, to_environment
@@ -42,37 +40,13 @@ from agentdog.spans.otlp_encode import encode_traces
 from agentdog.spans.records import Span
 from agentdog.store.contract import Assignment
 from agentdog.store.embedded import EmbeddedServer
-from agentdog.trajectory import Header, Step, Trajectory
+from agentdog.trajectory import Trajectory
+from benchmarks.atbench_overhead import Instant
 from benchmarks.processes import cpu_s, descendants, free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
 WARM_UP_S = 3.0
 TOKENS = "The order of the customer is late and the parcel was seen last in the second depot of the town. "
-
-
-class InstantGuard:
-    """Finds everything safe, at once; like a server, it is asked for the newest prefix first."""
-
-    info = GuardInfo(name="instant", uri="instant", fingerprint="instant")
-
-    def open(self, header: Header) -> GuardSession:
-        """Starts a session."""
-        return _Session()
-
-    async def health(self) -> Health:
-        """Fine."""
-        return Health(ok=True, detail="instant")
-
-    async def close(self) -> None:
-        """Nothing to free."""
-
-
-class _Session:
-    def extend(self, step: Step) -> None:
-        pass
-
-    async def verdict(self) -> Verdict:
-        return Verdict(outcome=Outcome.SAFE, guard="instant", p_unsafe=0.1)
 
 
 def main() -> int:
@@ -226,7 +200,7 @@ async def work(record: Path) -> None:
 
 async def _watched(store: Any, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
     with record.open("w", buffering=1) as out:
-        judging = Judging(_Watched(store, out), InstantGuard(), settings)  # type: ignore[arg-type]
+        judging = Judging(_Watched(store, out), Instant(), settings)  # type: ignore[arg-type]
         await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
 
 
