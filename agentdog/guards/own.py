@@ -13,7 +13,6 @@ import importlib
 import inspect
 import json
 import shlex
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ import msgspec
 
 import taxonomy
 from agentdog.base.errors import GuardUnavailable
+from agentdog.base.functions import function_at
 from agentdog.base.ids import digest
 from agentdog.guards.deciding import Rule
 from agentdog.guards.protocol import GuardInfo, Health
@@ -169,13 +169,10 @@ def from_function(uri: str) -> OwnGuard:
     Raises:
         GuardUnavailable: there is no such module or function.
     """
-    module_name, _, name = uri.removeprefix("python:").partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # an installed command does not look there; last, so that it hides nothing
-        sys.path.append(here)
+    place = uri.removeprefix("python:")
     try:
-        function = getattr(importlib.import_module(module_name), name)
-        source = inspect.getsource(importlib.import_module(module_name))
+        function = function_at(place)
+        source = inspect.getsource(importlib.import_module(place.partition(":")[0]))
     except (ImportError, AttributeError, ValueError, OSError) as error:
         raise GuardUnavailable(f"guard {uri!r}: {error}; write python:MODULE:FUNCTION, importable from here") from error
 

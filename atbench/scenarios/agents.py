@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import inspect
 import json
 import os
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +26,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from agentdog.base.errors import OutsideError, UsageError
+from agentdog.base.functions import function_at
 from atbench.scenarios.pack import Task
 
 KEY_VARIABLE = "ATBENCH_AGENT_API_KEY"
@@ -89,15 +88,10 @@ def _found(words: list[str]) -> list[str]:
 
 
 def _function(uri: str, rest: str) -> Callable[..., Any]:
-    module, _, name = rest.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # an installed command does not look there; last, so that it hides nothing
-        sys.path.append(here)
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return function_at(rest)
     except (ImportError, AttributeError, ValueError) as error:
         raise OutsideError(f"agent {uri!r}: {error}; write python:MODULE:FUNCTION, importable from here") from error
-    return found
 
 
 class _Play:
