@@ -132,6 +132,7 @@ def _played(place: str, agent: str, judge: _Judge | None, limits: Limits, names:
         path = (plan.out or Path(folder)) / TRANSCRIPTS
         native.write(path, cases)
         data, kept = load(str(path))
+        data = msgspec.structs.replace(data, warning=None)  # just played: that they are no published set is no warning
         return result((pack.name, sha256, agent), cases, _judged(data, kept, judge), episodes)
 
 

@@ -125,8 +125,6 @@ def _completion(episodes: Sequence[Episode]) -> dict[str, float]:
 
 def _caveats(cases: Sequence[Case], judged: Report | None, episodes: Sequence[Episode]) -> list[str]:
     found = list(judged.caveats) if judged else []
-    if judged and episodes:
-        found = [text for text in found if "published revision" not in text]
     broken = sum(episode.label is None for episode in episodes)
     if broken:
         found.append(f"{broken} runs broke off before a rule was broken, and are not counted")
