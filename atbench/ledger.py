@@ -162,7 +162,7 @@ class Ledger:
             _same(load_info(folder), info, folder)
         else:
             _write(folder / RUN, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
-        _cut_torn_line(folder / ROWS)
+        cut_torn_line(folder / ROWS)
         self.records = list(load_records(folder))
         self._file: IO[bytes] = (folder / ROWS).open("ab")
 
@@ -216,7 +216,8 @@ def _same(there: RunInfo, here: RunInfo, folder: Path) -> None:
             )
 
 
-def _cut_torn_line(path: Path) -> None:
+def cut_torn_line(path: Path) -> None:
+    """Takes a file's last line off where it has no end: a kill tore it."""
     if path.exists():
         data = path.read_bytes()
         whole = data.rfind(b"\n") + 1

@@ -53,14 +53,15 @@ def page(reports: Mapping[str, Report], trajectories: Mapping[str, Mapping[str, 
     ]
     for name, found in reports.items():
         body.append(f"<h2>{escape(name)}</h2>")
-        first, *rest = (f for f in parts(found, known))
+        first, *rest = parts(found, known)
         body += [reader.render("\n".join(first.lines)), f'<div class="plots">{of_run(found)}</div>']
         body += [_folded(part.title or "", reader.render("\n".join(part.lines))) for part in rest]
         body += _errors(found, trajectories.get(name, {}))
+    inner = "\n".join(body)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Scores</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
-        f"<body>{chr(10).join(body)}</body></html>\n"
+        f"<body>{inner}</body></html>\n"
     )
 
 

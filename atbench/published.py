@@ -180,11 +180,11 @@ def _paper(row: Anchor) -> str:
 
 def anchors(run: RunInfo) -> list[Anchor]:
     """Returns published rows of the set that a run is over, by its bytes or else by its name, with the differences."""
-    name = _plain(run.data.known or run.data.name.split(".")[0])
+    name = plain(run.data.known or run.data.name.split(".")[0])
     # The longest name wins: a file named after ATBench500 is no part of ATBench.
     sets = sorted({anchor.set for anchor in published()}, key=len, reverse=True)
     fits = str.__eq__ if run.data.known else str.startswith
-    meant = next((held for held in sets if fits(name, _plain(held))), None)
+    meant = next((held for held in sets if fits(name, plain(held))), None)
     part: Part = "labels" if run.mode is Mode.DIAGNOSIS_ONLY else "scores"
     return [
         msgspec.structs.replace(anchor, apart=tuple(differences(anchor, run)))
@@ -211,5 +211,6 @@ def differences(anchor: Anchor, run: RunInfo) -> list[str]:
     return [*found, f"renderer ({condition.renderer})", f"decoding ({condition.decoding})"]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name by its letters and digits alone: cards, papers and servers write it each in their own way."""
     return "".join(c for c in name.lower() if c.isalnum())

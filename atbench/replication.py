@@ -21,7 +21,7 @@ from agentdog.guards.checkpoints import checkpoints
 from agentdog.trajectory.formats import Case
 from atbench.job import default_packs
 from atbench.ledger import DataInfo, Machine
-from atbench.published import SCORES, Anchor
+from atbench.published import SCORES, Anchor, plain
 from atbench.report import Report
 
 TOLERANCE = 1.0  # points
@@ -142,8 +142,8 @@ def _weights(anchor: Anchor, there: AtHand) -> Lack | None:
     if there.health is None or not there.health.ok:
         why = f"no guard with {anchor.weights} answers" + (f": {there.health.detail}" if there.health else "")
         return Lack(what="weights", why=why, remedy=remedy)
-    wanted = _plain((anchor.weights or "").rpartition("/")[2])
-    if wanted not in _plain(there.guard or "") and wanted not in _plain(there.health.detail):
+    wanted = plain((anchor.weights or "").rpartition("/")[2])
+    if wanted not in plain(there.guard or "") and wanted not in plain(there.health.detail):
         why = f"the guard asks {there.guard}, which is not named {anchor.weights}"
         return Lack(what="weights", why=why, remedy=remedy)
     return None
@@ -237,7 +237,3 @@ def mark(anchor: Anchor, known: Mapping[str, Replication]) -> str:
 def scores_of(anchor: Anchor) -> tuple[str, ...]:
     """The names of a row's scores, in the order of the papers."""
     return tuple(name for name in SCORES if name in anchor.scores) or tuple(anchor.scores)
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())

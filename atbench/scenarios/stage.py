@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from agentdog.base.errors import DecodeError, UsageError
+from atbench.ledger import cut_torn_line
 from atbench.scenarios.agents import starter
 from atbench.scenarios.episode import Episode, Limits, play
 from atbench.scenarios.pack import Task
@@ -84,11 +85,8 @@ def _opened(out: Path | None, asked: Asked) -> list[Episode]:
     else:
         place.write_bytes(msgspec.json.encode(asked) + b"\n")
     kept = out / EPISODES
-    data = kept.read_bytes() if kept.exists() else b""
-    whole = data.rfind(b"\n") + 1  # a torn last line, left by a kill, is played again
-    if whole < len(data):
-        kept.write_bytes(data[:whole])
+    cut_torn_line(kept)  # what it told of is played again
     try:
-        return msgspec.json.Decoder(Episode).decode_lines(data[:whole])
+        return msgspec.json.Decoder(Episode).decode_lines(kept.read_bytes()) if kept.exists() else []
     except msgspec.DecodeError as error:
         raise DecodeError(f"{kept}: {error}") from error
