@@ -72,7 +72,7 @@ class Retention:
             await asyncio.sleep(self._settings.retention.every_s)
 
     async def look(self) -> int:
-        """Deletes what is due now, unless another worker does; returns how many runs and loose units went."""
+        """Deletes what is due now, unless another worker does; returns how many units went or have a younger run."""
         if not await self._store.hold(_LEASE, self._owner, max(_LEASE_S, self._settings.retention.every_s * 2)):
             return 0
         if not self._adopted:
@@ -99,30 +99,25 @@ class Retention:
         return count
 
     async def _by_bytes(self) -> int:
-        count = 0
         said = await self._store.ping()
         limit = self._settings.retention.bytes or int(budget(said, self._settings.limits.store_bytes) * _ROOM)
         if not limit or int(said["used_memory"]) <= limit:
             return 0
-        while int((await self._store.ping())["used_memory"]) > limit * _ROOM:
-            gone = await self._oldest(self._now_ms() - _FRESH_MS, "bytes", _FEW)
+        count = 0
+        while gone := await self._oldest(self._now_ms() - _FRESH_MS, "bytes", _FEW):
             count += gone
-            if not gone:
-                _log.warning(
-                    "the store is full and nothing in it may go: telemetry is refused (503) until there is room"
-                )
-                break
+            if int((await self._store.ping())["used_memory"]) <= limit * _ROOM:
+                return count
+        _log.warning("the store is full and nothing in it may go: telemetry is refused (503) until there is room")
         return count
 
     async def _oldest(self, before_ms: int, reason: str, limit: int) -> int:
-        """Deletes a batch of the oldest that are old enough; 0 when there is none."""
-        count = 0
-        for aged in await self._store.oldest(limit, before_ms):
+        """Deletes a batch of the oldest that are old enough; returns how many were looked at, 0 when there is none."""
+        batch = await self._store.oldest(limit, before_ms)
+        for aged in batch:
             erased = await self._store.erase_if_older(aged.project, aged.unit, before_ms)
             if erased is None:
-                count += 1  # its run is younger: not looked at again before that is old
-                continue
-            count += 1
+                continue  # its run is younger: not looked at again before that is old
             self._figures.count("deleted", aged.project, reason, by=erased.records)
             _log.info("deleted by %s: %s of %s (%d records)", reason, aged.unit, aged.project, erased.records)
-        return count
+        return len(batch)
