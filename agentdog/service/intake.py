@@ -95,7 +95,7 @@ class Intake:
                 return Taken(rejected=0, message="")
         home = self._home(project, access)
         if self._redactor is not None:
-            decoded = self._redacted(self._redactor, decoded, body, project or home)
+            decoded = self._redacted(self._redactor, decoded, body, home)
         records, refused = self._by_project(decoded, project, home, access)
         rejected = decoded.rejected + tuple(refused)
         if rejected:
@@ -110,11 +110,10 @@ class Intake:
     def _redacted(self, redactor: Redactor, decoded: Decoded, body: bytes | None, home: str) -> Decoded:
         cleaned, finds = redactor.clean(decoded, body)
         for record, found in zip(cleaned.records, finds, strict=True):
+            named = str(record.resource.get(PROJECT_ATTRIBUTE, home))
+            project = named if _NAME.fullmatch(named) else home
             for kind, number in found.items():
-                project = record.resource.get(PROJECT_ATTRIBUTE, home)
-                self._figures.count(
-                    "redacted", str(project) if _NAME.fullmatch(str(project)) else home, kind, by=number
-                )
+                self._figures.count("redacted", project, kind, by=number)
         return cleaned
 
     def _home(self, project: str | None, access: Access) -> str:

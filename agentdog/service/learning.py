@@ -20,7 +20,7 @@ from agentdog.guards import Guard
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.embedded.learned import Learned, LearnedGuard, decode, drift, encode
 from agentdog.guards.embedded.learned.reading import grams, told
-from agentdog.guards.embedded.learned.standing import Standing, Version
+from agentdog.guards.embedded.learned.standing import Standing, State, Version
 from agentdog.store.contract import Store
 from agentdog.store.learned import KEPT
 from agentdog.trajectory import Trajectory
@@ -92,7 +92,7 @@ class Learning:
         await self._store.save_learned_model(model.project, model.version, encode(model))
         standing = await self.standing(model.project)
         others = tuple(v for v in standing.versions if v.version != model.version)
-        standing = msgspec.structs.replace(standing, versions=(Version.of(model), *others)[:KEPT], why=standing.why)
+        standing = msgspec.structs.replace(standing, versions=(Version.of(model), *others)[:KEPT])
         await self._store.save_learned(standing)
         return await self.activate(model.project, model.version) if activate else standing
 
@@ -149,9 +149,9 @@ class Learning:
         elif found.runs % 10 == 0:
             await self._store.save_learned(msgspec.structs.replace(standing, drift=found))
 
-    async def _switch(self, standing: Standing, state: str, why: str) -> Standing:
+    async def _switch(self, standing: Standing, state: State, why: str) -> Standing:
         now = rfc3339(self._clock.now_ns())
-        fresh = msgspec.convert(msgspec.structs.asdict(standing) | {"state": state, "since": now, "why": why}, Standing)
+        fresh = msgspec.structs.replace(standing, state=state, since=now, why=why)
         await self._store.save_learned(fresh)
         self._known.pop(standing.project, None)
         return fresh

@@ -14,9 +14,10 @@ import msgspec
 
 from agentdog import __version__
 from agentdog.base.clock import Clock, SystemClock, rfc3339
-from agentdog.outbound import Answer, Delivery, Evaluation, Notifier, alert_of, evaluations, next_try_s
+from agentdog.outbound import Answer, Delivery, Evaluation, Notifier, alert_of, evaluations, next_try_s, verdicts_unit
 from agentdog.outbound.delivery import ALERT, VERDICTS, id_of, key_of
 from agentdog.service.figures import Figures
+from agentdog.service.purse import MINUTE_NS
 from agentdog.service.settings import Settings
 from agentdog.service.targets import Targets, link_base
 from agentdog.spans import units_of
@@ -26,7 +27,6 @@ from agentdog.store.contract import Store, Stored, Work
 _log = logging.getLogger(__name__)
 
 _NANOS = 1_000_000_000
-_MINUTE_NS = 60 * _NANOS
 _AT_ONCE = 200  # verdicts in one request
 
 
@@ -88,10 +88,10 @@ class Sending:
             return None
         if delivery.due_ns > now:
             return delivery.due_ns
-        minute = now // _MINUTE_NS
+        minute = now // MINUTE_NS
         if not await self._store.may_send(notifier.name, minute, self._settings.outbound.per_minute):
             self._figures.count("deliveries", notifier.name, "held_back")
-            return (minute + 1) * _MINUTE_NS
+            return (minute + 1) * MINUTE_NS
         return await self._tried(delivery, await notifier.send(delivery.body, delivery.key))
 
     async def _first(self, notifier: Notifier, project: str, run: str, incident: str, told: str) -> Delivery:
@@ -149,10 +149,12 @@ class Sending:
         stored = await self._store.get(run, project)
         if otlp is None or stored is None or stored.diagnosis is None:
             return None
-        name = id_of(project, f"{VERDICTS} {run}", otlp.name)
+        told = verdicts_unit(run)
+        name = id_of(project, told, otlp.name)
         before = await self._store.delivery(project, run, name)
-        if before is not None and before.state == "pending" and before.due_ns > self._clock.now_ns():
-            return before.due_ns
+        waiting = before if before is not None and before.state == "pending" else None
+        if waiting is not None and waiting.due_ns > self._clock.now_ns():
+            return waiting.due_ns
         known = await self._store.told(project, run)
         fresh = [each for each in await self._evaluations(stored) if known.get(each.step_id) != each.mark]
         answer = Answer(ok=True)
@@ -164,20 +166,19 @@ class Sending:
             await self._store.save_told(project, run, {each.step_id: each.mark for each in part})
             self._figures.count("evaluations_sent", project, by=len(part))
             self._note(answer.note)
-        if answer.ok and (before is None or before.state != "pending"):
+        if answer.ok and waiting is None:
             return None  # what goes well is no news unless it went wrong before
         now = rfc3339(self._clock.now_ns())
-        fresh_try = Delivery(
+        first = Delivery(
             id=name,
-            key=key_of(project, f"{VERDICTS} {run}"),
+            key=key_of(project, told),
             target=otlp.name,
             project=project,
             trajectory_id=run,
             created=now,
             updated=now,
         )
-        going_on = before is not None and before.state == "pending"
-        return await self._tried(before if before is not None and going_on else fresh_try, answer)
+        return await self._tried(waiting or first, answer)
 
     async def _evaluations(self, stored: Stored) -> tuple[Evaluation, ...]:
         diagnosis, trajectory = stored.diagnosis, stored.trajectory

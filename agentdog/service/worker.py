@@ -1,7 +1,7 @@
 """The worker: changed units in, trajectories out; changed trajectories in, diagnoses out; what is to be told, out.
 
-Invariants: weaving, judging and sending are lanes of their own, each with its own bound, so that neither a guard nor a
-receiver that hangs keeps anybody from seeing what his agents do; what waits waits in the store, not here.
+Invariants: weaving, judging, sending and explaining are lanes of their own, each with its own bound, so that neither a
+guard nor a receiver that hangs keeps anybody from seeing what his agents do; what waits waits in the store, not here.
 """
 
 from __future__ import annotations
@@ -76,7 +76,6 @@ class Worker:
             self._consumers.append(
                 Consumer(store, "send", send, limits, concurrency=_SENDING, name=name, grace_s=_GRACE_S)
             )
-
         if explain is not None:
             self._consumers.append(
                 Consumer(store, "explain", explain, limits, concurrency=_EXPLAINING, name=name, grace_s=_GRACE_S)
