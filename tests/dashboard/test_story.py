@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from agentdog.client.shapes import Flow, Taxonomy, View
+from agentdog.service.api.origins import flows_of
 from agentdog.service.api.places import step_of
-from agentdog.service.api.views import ViewFilter, flows_of, view_of
+from agentdog.service.api.views import ViewFilter, view_of
 from agentdog.store.contract import Stored, Summary, Version, display_verdict
 from agentdog.trajectory import Trajectory, title
 from dashboard.changes import change, side_by_side

@@ -18,6 +18,7 @@ from agentdog.service.api import (
     forget,
     learned,
     operations,
+    origins,
     patterns,
     remedies,
     reviews,
@@ -50,6 +51,7 @@ def build_router(
         router.include_router(check.build(checker, metrics or Metrics()))
     router.include_router(trajectories.build(store))
     router.include_router(views.build(store))
+    router.include_router(origins.build(store))
     router.include_router(exports.build(store))
     router.include_router(remedies.build(store, checker.policy) if checker is not None else remedies.build(store))
     router.include_router(patterns.build(store))

@@ -1,4 +1,4 @@
-"""What a reader of runs asks for: search by any id or by words, one run in pieces, one text whole, raw records.
+"""What a reader of runs asks for: search by any id or by words, one run in pieces, one text whole.
 
 Invariant: what one answer of `/view` weighs depends on how many steps were asked for, not on how long the run is, but
 for a few bytes per step of outline.
@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentdog.base.errors import NotFoundError
 from agentdog.diagnosis import Diagnosis, Incident, StepVerdict
 from agentdog.guards import GuardInfo
-from agentdog.provenance import ProvenanceIndex, Source
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Text
 from agentdog.service.api.gate import note
@@ -26,7 +25,6 @@ from agentdog.service.api.places import excerpt, passage_of, step_of
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.shorten import Cut, shorten, whole
 from agentdog.service.auth import current
-from agentdog.spans.records import Record
 from agentdog.store.contract import Store, Stored, Summary, Version
 from agentdog.store.texts import passages
 from agentdog.trajectory import Agent, Step, Trajectory
@@ -100,33 +98,6 @@ class WholeText(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Records(msgspec.Struct, frozen=True, kw_only=True):
-    """Spans and log records as they were decoded."""
-
-    records: tuple[Record, ...]
-    total: int
-
-
-class Flow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where one value of a call's arguments was seen before: first step per source, -1 the system prompt.
-
-    `origin` is who said it first: ``system``, ``user``, ``trusted``, ``untrusted``; ``agent`` where nobody did before.
-    """
-
-    call: str
-    argument: str
-    value: str
-    kind: str
-    origin: str
-    seen: dict[str, int] = {}
-
-
-class Flows(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of one step's calls."""
-
-    flows: tuple[Flow, ...]
-
-
 class ViewFilter(BaseModel):
     """Which part of a run."""
 
@@ -186,39 +157,7 @@ def build(store: Store) -> APIRouter:
         project: Project = None,
     ) -> Response:
         stored = await needed(store, any_id, project)
-        return reply(WholeText(text=whole(_step(stored.trajectory, step), field)))
-
-    @router.get(
-        "/records/{any_id:path}",
-        summary="The spans and log records that told a step, or the whole run",
-        response_class=Response,
-        responses=documented(Records, "At most `limit` of them; `total` says how many there are."),
-    )
-    async def records(
-        any_id: AnyId,
-        step: Annotated[int | None, Param(ge=0, description="Index of the step, from 0.")] = None,
-        limit: Annotated[int, Param(ge=1, le=2000, description="Records.")] = 200,
-        project: Project = None,
-    ) -> Response:
-        stored = await needed(store, any_id, project)
-        run = stored.trajectory
-        steps = run.steps if step is None else (_step(run, step),)
-        found = await _records(store, run.project, {source for each in steps for source in each.sources}, step is None)
-        return reply(Records(records=tuple(found[:limit]), total=len(found)))
-
-    @router.get(
-        "/flows/{any_id:path}",
-        summary="Where the values of a step's calls came from",
-        response_class=Response,
-        responses=documented(Flows, "Every value that was traced, in order of the arguments."),
-    )
-    async def flows(
-        any_id: AnyId,
-        step: Annotated[int, Param(ge=0, description="Index of the step, from 0.")],
-        project: Project = None,
-    ) -> Response:
-        stored = await needed(store, any_id, project)
-        return reply(Flows(flows=flows_of(stored.trajectory, _step(stored.trajectory, step).index)))
+        return reply(WholeText(text=whole(step_at(stored.trajectory, step), field)))
 
     return router
 
@@ -248,7 +187,8 @@ async def needed(store: Store, any_id: str, project: str | None) -> Stored:
     return found
 
 
-def _step(trajectory: Trajectory, index: int) -> Step:
+def step_at(trajectory: Trajectory, index: int) -> Step:
+    """Returns one step of a run; raises `NotFoundError` where there is none."""
     if index >= len(trajectory.steps):
         raise NotFoundError(f"the run has {len(trajectory.steps)} steps; there is no index {index}")
     return trajectory.steps[index]
@@ -331,44 +271,3 @@ def _reasons(diagnosis: Diagnosis | None) -> dict[str, int]:
         if step.verdict.reason:
             counts[step.verdict.reason.value] = counts.get(step.verdict.reason.value, 0) + 1
     return counts
-
-
-async def _records(store: Store, project: str, sources: set[str], everything: bool) -> list[Record]:
-    """Returns the records of these sources, in order of time; with `everything`, of all their units."""
-    units = {_unit(source) for source in sources}
-    seen: dict[str, Record] = {}
-    for unit in sorted(units):
-        for record in await store.gather(project, unit):
-            seen.setdefault(record.id, record)
-    kept = [r for r in seen.values() if (r.unit in units if everything else r.id in sources)]
-    return sorted(kept, key=lambda r: (getattr(r, "start_ns", None) or getattr(r, "time_ns", 0), r.id))
-
-
-def _unit(source: str) -> str:
-    head, _, tail = source.partition(":")
-    return f"session:{tail.rpartition(':')[0]}" if head == "log" else f"trace:{head}"
-
-
-def flows_of(trajectory: Trajectory, index: int) -> tuple[Flow, ...]:
-    """Traces the values of one step's calls through everything before it."""
-    seen = ProvenanceIndex()
-    for agent in trajectory.agents.values():
-        if agent.system:
-            seen.add(agent.system, Source.SYSTEM, -1)
-    for step in trajectory.steps[:index]:
-        source = {"user": Source.USER, "environment": Source.UNTRUSTED}.get(step.role, Source.AGENT)
-        seen.add("\n".join(t for t in (step.text, step.error) if t), source, step.index)
-        for call in step.tool_calls:
-            seen.add_arguments(call.arguments, Source.AGENT, step.index)
-    return tuple(
-        Flow(
-            call=call.name,
-            argument=trace.argument,
-            value=trace.value.quote[:500],
-            kind=str(trace.value.kind.value),
-            origin=trace.origin.value,
-            seen={source.value: at for source, at in trace.seen.items()},
-        )
-        for call in trajectory.steps[index].tool_calls
-        for trace in seen.trace(call.arguments)
-    )
