@@ -9,6 +9,7 @@ from agentdog.spans.reconstruct import (
     join_keys,
     reconstruct,
     trajectory_id,
+    unit_of,
     units_of,
     whereabouts,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "join_keys",
     "reconstruct",
     "trajectory_id",
+    "unit_of",
     "units_of",
     "whereabouts",
 ]

@@ -146,14 +146,15 @@ def whereabouts(project: str, source: str) -> str | None:
     return head if colon else None
 
 
+def unit_of(source: str) -> str:
+    """Returns the unit of the record that a step's source names."""
+    head, _, tail = source.partition(":")
+    return f"session:{tail.rpartition(':')[0]}" if head == "log" else f"trace:{head}"
+
+
 def units_of(trajectory: Trajectory) -> tuple[str, ...]:
     """Returns the units whose records a trajectory's steps cite, in order."""
-    found = dict.fromkeys(source for step in trajectory.steps for source in step.sources)
-    units = []
-    for source in found:
-        head, _, tail = source.partition(":")
-        units.append(f"session:{tail.rpartition(':')[0]}" if head == "log" else f"trace:{head}")
-    return tuple(dict.fromkeys(units))
+    return tuple(dict.fromkeys(unit_of(source) for step in trajectory.steps for source in step.sources))
 
 
 def links_of(records: Iterable[Record], heard: Iterable[Heard]) -> dict[str, Links]:

@@ -12,6 +12,7 @@ from agentdog.provenance import ProvenanceIndex, Source
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.views import AnyId, Project, needed, step_at
+from agentdog.spans import unit_of
 from agentdog.spans.records import Record
 from agentdog.store.contract import Store
 from agentdog.trajectory import Trajectory
@@ -85,18 +86,13 @@ def build(store: Store) -> APIRouter:
 
 async def _records(store: Store, project: str, sources: set[str], everything: bool) -> list[Record]:
     """Returns the records of these sources, in order of time; with `everything`, of all their units."""
-    units = {_unit(source) for source in sources}
+    units = {unit_of(source) for source in sources}
     seen: dict[str, Record] = {}
     for unit in sorted(units):
         for record in await store.gather(project, unit):
             seen.setdefault(record.id, record)
     kept = [r for r in seen.values() if (r.unit in units if everything else r.id in sources)]
     return sorted(kept, key=lambda r: (getattr(r, "start_ns", None) or getattr(r, "time_ns", 0), r.id))
-
-
-def _unit(source: str) -> str:
-    head, _, tail = source.partition(":")
-    return f"session:{tail.rpartition(':')[0]}" if head == "log" else f"trace:{head}"
 
 
 def flows_of(trajectory: Trajectory, index: int) -> tuple[Flow, ...]:
