@@ -16,6 +16,7 @@ from agentdog.service.api.filters import MAX_LIMIT, Text
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.operations import Counts
 from agentdog.service.api.respond import documented, reply
+from agentdog.service.api.scope import reached
 from agentdog.store.contract import DeadLetter, Refusal, Store
 from agentdog.store.tokens import AuditEntry
 
@@ -59,7 +60,7 @@ def build(store: Store) -> APIRouter:
     )
     async def rejections(access: Visitor, project: Project = None, limit: Limit = 100) -> Response:
         access.need("read")
-        where = await _where(access, project)
+        where = await reached(store, access, project)
         return reply(Refusals(items=tuple(await store.refusals(where, limit))))
 
     @router.get(
@@ -115,11 +116,5 @@ def build(store: Store) -> APIRouter:
         access.need("admin")
         found = await store.audit_log(limit)
         return reply(AuditPage(items=tuple(e for e in found if access.may_see(e.project or ""))))
-
-    async def _where(access: Visitor, project: str | None) -> list[str]:
-        if project is not None:
-            access.need_project(project)
-            return [project]
-        return access.within(await store.projects())
 
     return router

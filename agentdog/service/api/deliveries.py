@@ -17,7 +17,7 @@ from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import MAX_LIMIT, Text
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.respond import documented, reply
-from agentdog.service.auth import Access
+from agentdog.service.api.scope import reached
 from agentdog.store.contract import Store
 
 _AT_ONCE = 1000
@@ -53,7 +53,7 @@ def build(store: Store) -> APIRouter:
         limit: Annotated[int, Param(ge=1, le=MAX_LIMIT, description="Entries in the answer.")] = 100,
     ) -> Response:
         access.need("read")
-        where = await _where(store, access, project)
+        where = await reached(store, access, project)
         found = await store.deliveries(where, limit, unsent=unsent)
         bare = tuple(msgspec.structs.replace(each, body=b"") for each in found)
         return reply(Deliveries(items=bare, unsent=await store.unsent(where)))
@@ -68,7 +68,7 @@ def build(store: Store) -> APIRouter:
         access: Visitor, id: Annotated[Text | None, Param(description="One message's id.")] = None
     ) -> Response:
         access.need("admin")
-        found = await store.deliveries(await _where(store, access, None), _AT_ONCE, unsent=True)
+        found = await store.deliveries(await reached(store, access, None), _AT_ONCE, unsent=True)
         chosen = [each for each in found if id is None or each.id == id]
         for each in chosen:
             await store.save_delivery(again(each))
@@ -77,10 +77,3 @@ def build(store: Store) -> APIRouter:
         return reply(Retried(retried=len(chosen)))
 
     return router
-
-
-async def _where(store: Store, access: Access, project: str | None) -> list[str]:
-    if project is not None:
-        access.need_project(project)
-        return [project]
-    return access.within(await store.projects())

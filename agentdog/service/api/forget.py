@@ -18,7 +18,7 @@ from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.respond import documented, reply
-from agentdog.service.auth import Access
+from agentdog.service.api.scope import reached
 from agentdog.spans import units_of
 from agentdog.store.contract import Erased, Store
 
@@ -71,11 +71,9 @@ def build(store: Store, redact: Redact = lambda text: text) -> APIRouter:
             return refused.response
         if sum(each is not None for each in (asked.run, asked.session, asked.subject)) != 1:
             raise UsageError("run: give exactly one of run, session, subject")
-        if asked.project is not None:
-            access.need_project(asked.project)
-        reached = await _reach(store, asked, await _where(store, access, asked.project), redact)
+        found = await _reach(store, asked, await reached(store, access, asked.project), redact)
         erased = {}
-        for project, units in reached.items():
+        for project, units in found.items():
             if not asked.dry_run:
                 await note("forget", project=project, subject=_named(asked, redact))
             erased[project] = await store.erase(project, units, dry_run=asked.dry_run)
@@ -86,10 +84,6 @@ def build(store: Store, redact: Redact = lambda text: text) -> APIRouter:
         return reply(Forgotten(projects=erased, dry_run=asked.dry_run, log_rewritten=rewritten))
 
     return router
-
-
-async def _where(store: Store, access: Access, project: str | None) -> Sequence[str]:
-    return [project] if project is not None else access.within(await store.projects())
 
 
 async def _reach(store: Store, asked: Forget, projects: Sequence[str], redact: Redact) -> dict[str, Sequence[str]]:

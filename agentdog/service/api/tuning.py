@@ -23,6 +23,7 @@ from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Text
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.respond import documented, reply
+from agentdog.service.api.scope import reached
 from agentdog.service.budgets import Budgets
 from agentdog.service.reviewing import Name
 from agentdog.service.settings import JudgeSettings
@@ -95,9 +96,7 @@ def build(store: Store, guard: Guard, limits: JudgeSettings) -> APIRouter:
         access: Visitor, project: Annotated[Text | None, Param(description="Of this project only.")] = None
     ) -> Response:
         access.need("read")
-        if project is not None:
-            access.need_project(project)
-        names = [project] if project is not None else access.within(sorted(await store.projects()))
+        names = sorted(await reached(store, access, project))
         return reply(AlertStates(items=tuple(await alerts.states(names))))
 
     @router.get(
@@ -153,9 +152,7 @@ def build(store: Store, guard: Guard, limits: JudgeSettings) -> APIRouter:
         access: Visitor, project: Annotated[Text | None, Param(description="Of this project only.")] = None
     ) -> Response:
         access.need("read")
-        if project is not None:
-            access.need_project(project)
-        names = [project] if project is not None else access.within(sorted(await store.projects()))
+        names = sorted(await reached(store, access, project))
         return reply(await budgets.read(store, limits, names, SystemClock().now_ns()))
 
     _calibrating(router, store, alerts)
