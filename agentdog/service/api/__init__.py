@@ -11,15 +11,18 @@ from fastapi import APIRouter
 from agentdog.guards import Guard
 from agentdog.service.api import (
     analyses,
+    budgets,
     care,
     check,
     deliveries,
     exports,
     forget,
     learned,
+    looks,
     operations,
     origins,
     patterns,
+    privacy,
     remedies,
     reviews,
     trajectories,
@@ -58,9 +61,12 @@ def build_router(
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
     router.include_router(analyses.build(store))
-    router.include_router(tuning.build(store, guard, limits or JudgeSettings()))
+    router.include_router(tuning.build(store, guard))
+    router.include_router(budgets.build(store, limits or JudgeSettings()))
     router.include_router(learned.build(store, guard))
+    router.include_router(looks.build(store, guard))
     router.include_router(care.build(store))
+    router.include_router(privacy.build(store))
     router.include_router(deliveries.build(store))
     router.include_router(forget.build(store, redactor.text if redactor is not None else lambda text: text))
     return router

@@ -1,4 +1,4 @@
-"""What an operator looks after: refused records, dead letters, the audit log, and what must be forgotten.
+"""What an operator looks after: records that were refused, and what no try could work on.
 
 Invariant: whatever changes something here needs the role ``admin`` and is written to the audit log.
 """
@@ -14,11 +14,9 @@ from fastapi import Query as Param
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import MAX_LIMIT, Text
 from agentdog.service.api.gate import Visitor, note
-from agentdog.service.api.operations import Counts
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.scope import reached
 from agentdog.store.contract import DeadLetter, Refusal, Store
-from agentdog.store.tokens import AuditEntry
 
 Limit = Annotated[int, Param(ge=1, le=MAX_LIMIT, description="Entries in the answer.")]
 Project = Annotated[Text | None, Param(description="Of this project only.")]
@@ -42,12 +40,6 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     replayed: int
 
 
-class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Who read, reviewed or deleted what, newest first."""
-
-    items: tuple[AuditEntry, ...]
-
-
 def build(store: Store) -> APIRouter:
     """Builds the routes over a store."""
     router = APIRouter(route_class=ApiRoute, tags=["operations"])
@@ -62,22 +54,6 @@ def build(store: Store) -> APIRouter:
         access.need("read")
         where = await reached(store, access, project)
         return reply(Refusals(items=tuple(await store.refusals(where, limit))))
-
-    @router.get(
-        "/redactions",
-        summary="Secrets and personal data that were taken out of telemetry, by project and kind",
-        response_class=Response,
-        responses=documented(
-            Counts, "Occurrences in all that was received, repeats included; of the last second not yet."
-        ),
-    )
-    async def redactions(access: Visitor) -> Response:
-        access.need("read")
-        counts: dict[str, dict[str, int]] = {}
-        for name, value in (await store.figures()).items():
-            if name[0] == "redacted" and access.may_see(name[1]):
-                counts.setdefault(name[1], {})[name[2]] = int(value)
-        return reply(Counts(projects=counts))
 
     @router.get(
         "/dead-letters",
@@ -105,16 +81,5 @@ def build(store: Store) -> APIRouter:
         count = await store.replay(chosen)
         await note("replay", subject=id or "all dead letters")
         return reply(Replayed(replayed=count))
-
-    @router.get(
-        "/audit",
-        summary="Who read content, reviewed or deleted",
-        response_class=Response,
-        responses=documented(AuditPage, "The newest entries."),
-    )
-    async def audit(access: Visitor, limit: Limit = 100) -> Response:
-        access.need("admin")
-        found = await store.audit_log(limit)
-        return reply(AuditPage(items=tuple(e for e in found if access.may_see(e.project or ""))))
 
     return router

@@ -1,33 +1,27 @@
-"""What a project has learned from its reviews, and what each detector looked at in a step.
+"""What a project has learned from its reviews, and which version of it decides.
 
 Invariant: what changes which guard decides needs the role ``admin`` and is written to the audit log.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 
-from agentdog.base.errors import UsageError
 from agentdog.guards import Guard
-from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.embedded.learned.model import MOST_BYTES, Learned, decode, encode
 from agentdog.guards.embedded.learned.standing import Standing
-from agentdog.guards.embedded.looks import Look
 from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Text
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.respond import documented, reply
-from agentdog.service.api.views import AnyId, Project, needed
 from agentdog.service.learning import Learning
 from agentdog.service.reviewing import Name
 from agentdog.store.contract import Store
-from agentdog.trajectory import Header
 
 
 class Deciding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,19 +31,10 @@ class Deciding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: Name | None = None
 
 
-class Looks(msgspec.Struct, frozen=True, kw_only=True):
-    """What every detector of the embedded guard looked at in one agent step, the quiet ones too."""
-
-    trajectory_id: str
-    step: int
-    items: tuple[Look, ...]
-
-
 def build(store: Store, guard: Guard) -> APIRouter:
     """Builds the routes over a store and the guard in use."""
     router = APIRouter(route_class=ApiRoute, tags=["learning"])
     learning = Learning(store, guard)
-    base = guard if isinstance(guard, EmbeddedGuard) else EmbeddedGuard()
 
     @router.get(
         "/learned",
@@ -101,23 +86,5 @@ def build(store: Store, guard: Guard) -> APIRouter:
         )
         await note("learn", project=body.project, subject=body.version or "off")
         return reply(found)
-
-    @router.get(
-        "/looks/{any_id:path}",
-        summary="What each detector of the embedded guard looked at in a step, the quiet ones too",
-        response_class=Response,
-        responses=documented(Looks, "`weight` is 0 where a detector stayed quiet."),
-    )
-    async def looks(
-        any_id: AnyId,
-        step: Annotated[int, Param(ge=0, description="An agent's step, from 0.")],
-        project: Project = None,
-    ) -> Response:
-        run = (await needed(store, any_id, project)).trajectory
-        if step >= len(run.steps) or run.steps[step].role != "agent":
-            raise UsageError(f"step {step}: no step of the agent; detectors look at what an agent says and does")
-        await note("looks", project=run.project, subject=run.id)
-        found = await asyncio.to_thread(base.looks, Header.of(run), run.steps[: step + 1])
-        return reply(Looks(trajectory_id=run.id, step=step, items=found))
 
     return router

@@ -11,12 +11,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Param
 
-from agentdog.base.clock import SystemClock
 from agentdog.base.errors import UsageError
 from agentdog.diagnosis import Alerting, Calibration, Replay
 from agentdog.diagnosis.calibration import FALSE_ALARM
 from agentdog.guards import Guard
-from agentdog.service import budgets
 from agentdog.service.alerting import Alerts, AlertState, Benign
 from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
@@ -24,9 +22,7 @@ from agentdog.service.api.filters import Text
 from agentdog.service.api.gate import Visitor, note
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.scope import reached
-from agentdog.service.budgets import Budgets
 from agentdog.service.reviewing import Name
-from agentdog.service.settings import JudgeSettings
 from agentdog.store.contract import Store
 
 Probability = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -81,8 +77,8 @@ class Calibrations(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Calibration, ...]
 
 
-def build(store: Store, guard: Guard, limits: JudgeSettings) -> APIRouter:
-    """Builds the routes over a store, the guard in use and what it may cost."""
+def build(store: Store, guard: Guard) -> APIRouter:
+    """Builds the routes over a store and the guard in use."""
     router = APIRouter(route_class=ApiRoute, tags=["alerts"])
     alerts = Alerts(store, guard)
 
@@ -141,19 +137,6 @@ def build(store: Store, guard: Guard, limits: JudgeSettings) -> APIRouter:
         told = ", ".join(f"{name}={value}" for name, value in changes.items())
         await note("tune", project=body.project, subject=told)
         return reply(state)
-
-    @router.get(
-        "/budgets",
-        summary="What guards may cost and did cost: tokens a minute, share of steps diagnosed, samples, price",
-        response_class=Response,
-        responses=documented(Budgets, "One entry per project, and what all together spent."),
-    )
-    async def spent(
-        access: Visitor, project: Annotated[Text | None, Param(description="Of this project only.")] = None
-    ) -> Response:
-        access.need("read")
-        names = sorted(await reached(store, access, project))
-        return reply(await budgets.read(store, limits, names, SystemClock().now_ns()))
 
     _calibrating(router, store, alerts)
     return router
