@@ -38,7 +38,12 @@ AnyId = Annotated[
 def build(client: Client) -> MCPServer[Any]:
     """Builds the server over the API."""
     server: MCPServer[Any] = MCPServer("agentdog", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
+    _offer_list(server, client)
+    _offer_run(server, client)
+    return server
 
+
+def _offer_list(server: MCPServer[Any], client: Client) -> None:
     @server.tool(name="list_runs", title="List runs", annotations=_READS)
     async def list_runs(
         verdict: Annotated[
@@ -64,6 +69,8 @@ def build(client: Client) -> MCPServer[Any]:
         told: dict[str, Any] = {"runs": [_summary(each) for each in page["items"]]}
         return told | ({"next": page["next"]} if page.get("next") else {})
 
+
+def _offer_run(server: MCPServer[Any], client: Client) -> None:
     @server.tool(name="get_run", title="Read a run", annotations=_READS)
     async def get_run(
         run: AnyId,
@@ -95,8 +102,6 @@ def build(client: Client) -> MCPServer[Any]:
         if guard:
             told["guard"] = {key: guard[key] for key in ("name", "note") if key in guard}
         return told
-
-    return server
 
 
 async def _asked(ask: Callable[[], T]) -> T:
