@@ -15,7 +15,6 @@ from agentdog.cli.common import FINDING, FINE, emit, json_option
 from agentdog.cli.output import Output
 from agentdog.cli.remote import client_at, plain, url_option
 from agentdog.client.shapes import Remedies, Remedy
-from agentdog.service.run import POLICY
 from agentdog.service.settings import load_settings
 
 
@@ -76,7 +75,6 @@ def _applied(remedy: Remedy, path: Path | None) -> str:
         return f"nothing written: {remedy['in_force']} denies that call already"
     if "rule" not in remedy:
         return "nothing written: no call can be denied"
-    settings = load_settings()
-    file = (path or settings.check.policy or settings.data / POLICY).expanduser()
+    file = path.expanduser() if path is not None else load_settings().policy_path
     rule = policy.add(file, msgspec.convert(remedy["rule"], policy.Rule))
     return f"rule {rule.id} is in {file}; a running sidecar that reads it obeys within a second or two"

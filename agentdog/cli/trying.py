@@ -14,7 +14,6 @@ from agentdog.cli.remote import plain
 from agentdog.diagnosis import Diagnosis
 from agentdog.policy import EMPTY, Policy, load
 from agentdog.policy.regression import Regression, Tried, attempt, is_case, read
-from agentdog.service.run import POLICY
 from agentdog.service.settings import load_settings
 
 _WORDS = {"passed": "passed", "failed": "FAILED", "not_evaluated": "not evaluated"}
@@ -37,9 +36,9 @@ def cases_of(path: Path) -> list[Regression]:
 def rules(path: Path | None) -> Policy:
     """Returns the rules that a check would obey: of the file that is named, else of the settings' own where it is."""
     settings = load_settings()
-    named = path or settings.check.policy
-    file = (named or settings.data / POLICY).expanduser()
-    return load(file) if named is not None or file.is_file() else EMPTY
+    file = path.expanduser() if path is not None else settings.policy_path
+    named = path is not None or settings.check.policy is not None
+    return load(file) if named or file.is_file() else EMPTY
 
 
 def attempts(cases: Sequence[Regression], diagnoses: Sequence[Diagnosis], policy: Policy) -> list[Tried]:

@@ -30,8 +30,6 @@ from agentdog.service.worker import Worker
 from agentdog.store.contract import Store
 
 _log = logging.getLogger(__name__)
-#: The policy file's name in the data folder, where no setting names one.
-POLICY = "policy.yaml"
 
 
 async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
@@ -105,8 +103,7 @@ def policy_file(settings: Settings) -> PolicyFile:
     Raises:
         UsageError: the file that was named is not there, or cannot be read as rules.
     """
-    named = settings.check.policy
-    return PolicyFile((named or settings.data / POLICY).expanduser(), required=named is not None)
+    return PolicyFile(settings.policy_path, required=settings.check.policy is not None)
 
 
 def _checker(settings: Settings, store: Store, guard: Guard, policy: PolicyFile, redactor: Redactor | None) -> Checker:

@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         """What ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set to for OTLP/gRPC."""
         return f"{self._scheme}://{reachable(self.otlp_grpc.host)}:{self.otlp_grpc.port}"
 
+    @property
+    def policy_path(self) -> Path:
+        """The file of rules: the one that is named, else the data folder's own."""
+        return (self.check.policy or self.data / "policy.yaml").expanduser()
+
     @classmethod
     def settings_customise_sources(
         cls,
