@@ -56,7 +56,7 @@ _CLIENT = Hook(
 {_GATE}
 answer = gate.ask(tool, arguments, messages=messages)
 if not gate.lets_through(answer):
-    result = gate.refusal(answer)  # what the model is told; the tool is not run""",
+    result = gate.refusal(tool, answer)  # what the model is told; the tool is not run""",
 )
 #: Part of an instrumentation scope's name → hook; the first that fits.
 _BY_SCOPE = (

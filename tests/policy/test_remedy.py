@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agentdog.base.errors import UsageError
 from agentdog.cli.judge import read
+from agentdog.client import Gate
 from agentdog.demo import agent
 from agentdog.demo.runs import TASKS
 from agentdog.demo.tools import Workplace
@@ -256,3 +258,6 @@ def test_the_hook_that_is_shown_names_what_is_there(scope: str) -> None:
         file = ROOT / (module.replace(".", "/") + ".py")
         text = (file if file.exists() else file.with_suffix("") / "__init__.py").read_text("utf-8")
         assert re.search(rf"^(def|class) {name}\b|^from \S+ import .*\b{name}\b", text, re.MULTILINE), (module, name)
+    for method, shown in re.findall(r"gate\.(\w+)\((.*?)\)", hook.snippet):
+        given = [part for part in shown.split(", ") if "=" not in part]
+        inspect.signature(getattr(Gate, method)).bind("gate", *given)
