@@ -32,7 +32,7 @@ from typing import Any, cast
 
 import httpx
 import msgspec
-from processes import answers, free_ports, until
+from processes import answers, until
 
 from agentdog.base.stats import quantile
 from agentdog.guards import GuardSession, Health
@@ -40,6 +40,7 @@ from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.service.inline import Asked, Checker, PolicyFile
 from agentdog.store.contract import Store
 from agentdog.trajectory import Header
+from tests.support.redis_servers import free_ports
 
 DEADLINES_MS = (50, 100, 200, 400)
 CONCURRENCY = 16

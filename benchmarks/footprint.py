@@ -17,7 +17,6 @@ import json
 import os
 import signal
 import statistics
-import sys
 import time
 from typing import Any
 
@@ -26,6 +25,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
+
+from tests.support.redis_servers import free_ports
 
 _ROUNDS = 4
 _STATES = ("no exporter", "present", "hung", "killed")
@@ -97,13 +98,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", dest="as_json")
     options = parser.parse_args()
     with processes.folder() as where:
-        port = processes.free_ports(1)[0]
+        port = free_ports(1)[0]
         processes.redis(where, port=port, fsync="always")
         settings = {"REDIS__URL": f"redis://127.0.0.1:{port}"}
         receiver, otlp, _ = processes.receiver(where, "receiver", settings)
         worker = processes.agentdog(where, "worker", "worker", settings)
         processes.settle(worker)
-        result = {
+        result: dict[str, Any] = {
             "load": round(os.getloadavg()[0], 1),
             "idle": idle({"receiver": receiver, "worker": worker}, options.idle),
             "agent": agent(receiver, otlp, options.steps),
@@ -118,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

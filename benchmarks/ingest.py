@@ -25,7 +25,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +35,8 @@ import otlp_client
 import payloads
 import processes
 from processes import Proc
+
+from tests.support.redis_servers import free_ports
 
 _BATCH, _CONNECTIONS = 512, 4
 _PACED, _PACED_RATE, _PACED_BATCH = 100, 8.0, 16
@@ -59,7 +60,7 @@ class Sidecar:
 
     def __init__(self, where: Path, fsync: str) -> None:
         self._where, self._fsync = where, fsync
-        self._port = processes.free_ports(1)[0]
+        self._port = free_ports(1)[0]
         self.server = processes.redis(where, port=self._port, fsync=fsync)
         self.settings = {"REDIS__URL": f"redis://127.0.0.1:{self._port}", "JUDGE__SAMPLE": '{"default":0}'}
         self.receiver, self.otlp, self.api = processes.receiver(where, "receiver", self.settings)
@@ -131,7 +132,7 @@ def phoenix(runs: int, venv: Path) -> dict[str, Any]:
 
 
 def _phoenix(where: Path, venv: Path) -> tuple[Proc, int]:
-    http, grpc = processes.free_ports(2)
+    http, grpc = free_ports(2)
     (where / "phoenix").mkdir(exist_ok=True)
     own = {
         "PHOENIX_PORT": str(http),
@@ -215,4 +216,4 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -42,7 +42,8 @@ from agentdog.store.contract import Assignment
 from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
 from benchmarks.atbench_overhead import Instant
-from benchmarks.processes import cpu_s, descendants, free_ports
+from benchmarks.processes import cpu_s, descendants
+from tests.support.redis_servers import free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
 WARM_UP_S = 3.0
@@ -200,7 +201,7 @@ async def work(record: Path) -> None:
 
 async def _watched(store: Any, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
     with record.open("w", buffering=1) as out:
-        judging = Judging(_Watched(store, out), Instant(), settings)  # type: ignore[arg-type]
+        judging = Judging(_Watched(store, out), Instant(), settings)
         await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
 
 
