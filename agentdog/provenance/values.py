@@ -67,17 +67,13 @@ _HOST = re.compile(
 )
 _HOST_ENDS = ("www.", *(f".{end}" for end in _TOP.split("|")))
 _PATH = re.compile(r"(?<![\w:/.<])(?:~|\.{1,2})?(?:/[\w.@+\-]{1,255}){1,32}|\b[A-Za-z]:\\[^\s\"'<>|]{1,512}")
-_FILE_ENDS = (
-    ".txt", ".md", ".pdf", ".doc", ".xls", ".csv", ".json", ".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".log",
-    ".py", ".sh", ".sql", ".db", ".zip", ".tar", ".gz", ".pem", ".key", ".env", ".htm", ".js", ".ts", ".png", ".jpg",
-    ".jpeg", ".eml",
-)  # fmt: skip
-"""A text without any of them names no file, and one without any of `_HOST_ENDS` no host: then nothing is looked for."""
-_FILE = re.compile(
-    r"(?<![\w/])[\w\-]{1,100}\.(?:txt|md|pdf|docx?|xlsx?|csv|json|ya?ml|toml|ini|cfg|conf|log|py|sh|sql|db|zip|tar|gz"
-    r"|pem|key|env|html?|js|ts|png|jpe?g|eml)\b",
-    re.IGNORECASE,
+_ENDINGS = (
+    "txt|md|pdf|doc|docx|xls|xlsx|csv|json|yml|yaml|toml|ini|cfg|conf|log|py|sh|sql|db|zip|tar|gz|pem|key|env|htm|html"
+    "|js|ts|png|jpg|jpeg|eml"
 )
+_FILE = re.compile(r"(?<![\w/])[\w\-]{1,100}\.(?:" + _ENDINGS + r")\b", re.IGNORECASE)
+_FILE_ENDS = tuple(f".{end}" for end in _ENDINGS.split("|"))
+"""A text without any of them names no file, and one without any of `_HOST_ENDS` no host: then nothing is looked for."""
 _IDENTIFIER = re.compile(r"(?<![\w.@/-])(?=[\w\-#]{0,64}\d)[A-Za-z0-9#][\w\-]{3,63}(?![\w@-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,4})?\b")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ().\-]{6,18}\d(?!\w)")
