@@ -87,8 +87,7 @@ def fits(pack: Pack, model: str) -> bool:
 
 def fitting_pack(*names: str) -> str | None:
     """Returns the name of the pack that was made for a model known by any of these names; ``None`` where none was."""
-    found = [pack.name for name in names for pack in shipped().values() if fits(pack, name)]
-    return found[0] if found else None
+    return next((pack.name for name in names for pack in shipped().values() if fits(pack, name)), None)
 
 
 def _usable(pack: Pack, asked: str, labels_only: bool) -> Pack:

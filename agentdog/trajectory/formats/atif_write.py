@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agentdog.trajectory.model import Step, ToolCall, Trajectory
+from agentdog.trajectory.model import Step, Tool, ToolCall, Trajectory
 
 VERSION = "ATIF-v1.7"
 #: Telemetry names no version of the agent, and the format demands one.
@@ -93,6 +93,6 @@ def _result(told: dict[str, Any], result: dict[str, Any]) -> None:
     told.setdefault("observation", {"results": []})["results"].append(result)
 
 
-def _definition(tool: msgspec.Struct) -> dict[str, Any]:
+def _definition(tool: Tool) -> dict[str, Any]:
     known: dict[str, Any] = msgspec.to_builtins(tool)
     return {key: value for key, value in known.items() if key != "since_step"}

@@ -87,7 +87,7 @@ def examine(
         shift,
         threshold,
         figures(judged, false_alarm),
-        Novelty(shares=sorted(map(_short, shares))),
+        Novelty(shares=sorted(round(share, 4) for share in shares)),
     )
 
 
@@ -231,7 +231,3 @@ def _measure(found: Interval) -> Measure:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _short(value: float) -> float:
-    return round(value, 4)
