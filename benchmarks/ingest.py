@@ -96,6 +96,8 @@ def ours(runs: int, fsync: str) -> dict[str, Any]:
         before = cpu(both)
         sent = asyncio.run(otlp_client.send(side.otlp, payloads.requests(many, _BATCH, 2), connections=_CONNECTIONS))
         durable = cpu(both) - before
+        if sent.refused:
+            raise SystemExit(f"{sent.refused} of the requests were refused: a rate over all of them would be too high")
         paced = payloads.requests(_PACED * _PACED_BATCH // payloads.SPANS, _PACED_BATCH, 3)
         alone = asyncio.run(otlp_client.send(side.otlp, paced, connections=1, rate=_PACED_RATE))
     return {

@@ -33,10 +33,7 @@ def requests(runs: int, spans_per_request: int, seed: int) -> list[bytes]:
 def trace_ids(runs: int, seed: int) -> list[str]:
     """Returns the trace ids of the runs that `requests` makes of the same seed."""
     rng = random.Random(seed)
-    found = []
-    for number in range(runs):
-        found.append(_run(rng, number)[0]["trace_id"].hex())
-    return found
+    return [_run(rng, number)[0]["trace_id"].hex() for number in range(runs)]
 
 
 def _body(spans: list[dict[str, Any]]) -> bytes:
