@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+import taxonomy
 from agentdog.base.clock import parse_rfc3339
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Diagnosis, Incident, StepVerdict
@@ -33,7 +34,6 @@ RESOURCE = {"service.name": "agentdog", EMITTED: True}
 
 _INTERNAL, _OK, _ERROR = 1, 1, 2  # OTLP: SPAN_KIND_INTERNAL, STATUS_CODE_OK, STATUS_CODE_ERROR
 _INFO, _WARN = 9, 13  # OTLP: severity numbers
-_AXES = ("risk_source", "failure_mode", "real_world_harm")
 _FILED_BY = ("openinference.project.name", "deployment.environment.name", "deployment.environment")
 _MOVING = ("gen_ai.evaluation.explanation", "agentdog.step.number", "agentdog.url")
 _Which = Literal["all", "unsafe"]
@@ -130,7 +130,7 @@ def _attributes(
     said["agentdog.url"] = link(base, trajectory.id, step.index)
     if incident is not None:
         said["agentdog.incident.id"] = incident.id
-    for axis in _AXES:
+    for axis in taxonomy.AXES:
         label = getattr(labels, axis) if labels is not None else None
         if label:
             said[f"agentdog.{axis}"] = label

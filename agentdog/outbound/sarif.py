@@ -24,7 +24,6 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 PLACE = "trajectories/{id}.txt"
 _UNNAMED = "unsafe_step"
 _HOME = "https://arxiv.org/abs/2601.18491"
-_AXES = ("risk_source", "failure_mode", "real_world_harm")
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ def _rule(label: str) -> dict[str, Any]:
 def _result(
     trajectory: Trajectory, incident: Incident, rule: str, number: int, base: str, place: str
 ) -> dict[str, Any]:
-    labels = {axis: getattr(incident.labels, axis) for axis in _AXES}
+    labels = {axis: getattr(incident.labels, axis) for axis in taxonomy.AXES}
     result: dict[str, Any] = {
         "ruleId": rule,
         "ruleIndex": number,

@@ -14,7 +14,6 @@ import taxonomy
 from agentdog.outbound.alerts import Alert
 
 _LONGEST = 2900  # of a text object; Slack's limit is 3000
-_AXES = ("risk_source", "failure_mode", "real_world_harm")
 
 
 def message(alert: Alert) -> bytes:
@@ -46,7 +45,7 @@ def _heading(alert: Alert) -> str:
 
 def _facts(alert: Alert) -> list[str]:
     names, facts = taxonomy.load("all"), []
-    for axis, question in zip(_AXES, ("Where", "How", "What"), strict=True):
+    for axis, question in zip(taxonomy.AXES, ("Where", "How", "What"), strict=True):
         label = getattr(alert.labels, axis)
         if label:
             facts.append(f"{question}: {names.name(label) if label in names.ids(axis) else label}")

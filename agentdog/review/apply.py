@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+import taxonomy
 from agentdog.base.ids import digest
 from agentdog.diagnosis import Diagnosis, Incident
 from agentdog.diagnosis import Review as State
@@ -26,7 +27,6 @@ _STATES: Mapping[Action, State] = {
     "dismiss": "dismissed",
     "reopen": "open",
 }
-_AXES = ("risk_source", "failure_mode", "real_world_harm")
 
 
 def states(action: Action) -> State:
@@ -111,7 +111,7 @@ def _corrected(incident: Incident, review: Review, places: Mapping[str, int]) ->
         return msgspec.structs.replace(incident, state=state)
     labels = incident.labels
     if review.labels is not None:
-        given = {axis: getattr(review.labels, axis) for axis in _AXES}
+        given = {axis: getattr(review.labels, axis) for axis in taxonomy.AXES}
         stated = {axis: value or None for axis, value in given.items() if value is not None}
         labels = msgspec.structs.replace(labels, **stated)
     onset, step_id = incident.onset, incident.onset_step_id
@@ -130,7 +130,7 @@ def _marked(review: Review, base: Diagnosis, places: Mapping[str, int]) -> Incid
         id=digest(base.trajectory_id, step_id, "marked", size=8),
         onset=index,
         onset_step_id=step_id,
-        labels=Labels(**{axis: getattr(labels, axis) or None for axis in _AXES}),
+        labels=Labels(**{axis: getattr(labels, axis) or None for axis in taxonomy.AXES}),
         state="confirmed",
         summary=f"{review.author} marked step {index + 1} as unsafe{note}.",
     )

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Response
 from fastapi import Query as Param
 from pydantic import BaseModel, ConfigDict, Field
 
+import taxonomy
 from agentdog.base.clock import Clock, SystemClock, rfc3339
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.filters import Moment, Text
@@ -26,7 +27,6 @@ from agentdog.store.contract import DisplayVerdict, Query, Store, Summary
 from agentdog.store.rows import facet, micros
 
 READ = 5000
-_AXES = ("risk_source", "failure_mode", "real_world_harm")
 _BUSIEST, _GROUPS, _EXAMPLES = 40, 50, 3
 _DIGITS = re.compile(r"\d+")
 
@@ -131,7 +131,7 @@ async def _patterns(store: Store, asked: PatternFilter, now_ns: int) -> Patterns
     low, high = micros(since), micros(until)
     rows = await _unsafe(store, asked, since, until)
     spans = _cut(low, high, asked.buckets)
-    labels = {axis: sorted({label for row in rows if (label := getattr(row, axis))}) for axis in _AXES}
+    labels = {axis: sorted({label for row in rows if (label := getattr(row, axis))}) for axis in taxonomy.AXES}
     named = [facet(axis, label) for axis, found in labels.items() for label in found]
     counted = await store.tally(asked.project, named, spans, current().projects)
     verdicts = [facet("verdict", verdict) for verdict in get_args(DisplayVerdict)]
