@@ -90,7 +90,7 @@ def _case(stored: Stored, name: str | None, note: str | None) -> Regression:
     diagnosis = msgspec.convert(stored["diagnosis"], Diagnosis) if "diagnosis" in stored else None
     reviews = msgspec.convert(stored.get("reviews", []), list[Review])
     said = gold(diagnosis, reviews)
-    standing = [i for i in diagnosis.incidents if i.state != "dismissed"] if diagnosis else []
+    standing = diagnosis.standing if diagnosis is not None else ()
     if said is None and diagnosis is None:
         raise UsageError("the run was not judged yet, and nobody said anything of it; wait, or `agentdog review say`")
     chosen = name or trajectory.id

@@ -90,3 +90,8 @@ class Diagnosis(
     incidents: tuple[Incident, ...] = ()
     earlier: tuple[EarlierVerdict, ...] = ()
     judged_at: str
+
+    @property
+    def standing(self) -> tuple[Incident, ...]:
+        """The incidents that nobody dismissed, in order of onset."""
+        return tuple(incident for incident in self.incidents if incident.state != "dismissed")

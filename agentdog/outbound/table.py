@@ -64,8 +64,7 @@ def row(summary: dict[str, Any], trajectory: Trajectory, diagnosis: Diagnosis | 
     if diagnosis is not None:
         known["diagnosis"] = msgspec.json.encode(diagnosis).decode()
         known["guard"], known["guard_fingerprint"] = diagnosis.guard.name, diagnosis.guard.fingerprint
-        open_ones = [incident for incident in diagnosis.incidents if incident.state != "dismissed"]
-        known["onset_step"] = open_ones[0].onset + 1 if open_ones else None
+        known["onset_step"] = diagnosis.standing[0].onset + 1 if diagnosis.standing else None
     return known
 
 

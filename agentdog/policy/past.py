@@ -84,8 +84,7 @@ def calls(
 
 
 def _onset(diagnosis: Diagnosis | None) -> int | None:
-    standing = [i.onset for i in diagnosis.incidents if i.state != "dismissed"] if diagnosis else []
-    return min(standing, default=None)
+    return min((incident.onset for incident in diagnosis.standing), default=None) if diagnosis is not None else None
 
 
 def _of_run(diagnosis: Diagnosis | None) -> Known:

@@ -67,8 +67,8 @@ def propose(
     catalogue = catalogue or load_catalogue()
     own = calls(trajectory, diagnosis, catalogue, policy.trusted_tools)
     others = [call for call in past if call.trajectory_id != trajectory.id]
-    standing = [incident for incident in diagnosis.incidents if incident.state != "dismissed"]
-    return tuple(_of(incident, own, [*own, *others], catalogue, policy, hook_for(trajectory)) for incident in standing)
+    everything, hook = [*own, *others], hook_for(trajectory)
+    return tuple(_of(incident, own, everything, catalogue, policy, hook) for incident in diagnosis.standing)
 
 
 def _of(

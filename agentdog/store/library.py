@@ -129,7 +129,7 @@ class Library:
             await self._relay(project, diagnosis.trajectory_id)  # somebody said something meanwhile
         summary = await self._refresh(project, diagnosis.trajectory_id, now)
         if summary is not None:
-            told = [incident for incident in shown.incidents if incident.state != "dismissed"]
+            told = shown.standing
             opened = await self._unmarked(name, _ANNOUNCED, told)
             alerts = await self._unmarked(name, _ALERTED, [i for i in told if i.alert])
             events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []

@@ -77,7 +77,8 @@ def overlay_of(diagnosis: Diagnosis, *, complete: bool, reviewed: Reviewed | Non
     While verdicts are still to come nothing milder than unsafe is said.
     """
     settled = complete or diagnosis.verdict is Outcome.UNSAFE
-    first = next((i for i in diagnosis.incidents if i.state != "dismissed"), None)
+    standing = diagnosis.standing
+    first = standing[0] if standing else None
     return Overlay(
         digest=diagnosis.digest,
         verdict=display_verdict(diagnosis) if settled else "pending",
@@ -85,7 +86,7 @@ def overlay_of(diagnosis: Diagnosis, *, complete: bool, reviewed: Reviewed | Non
         risk_source=first.labels.risk_source if first else None,
         failure_mode=first.labels.failure_mode if first else None,
         real_world_harm=first.labels.real_world_harm if first else None,
-        incidents=sum(incident.state != "dismissed" for incident in diagnosis.incidents),
+        incidents=len(standing),
         reviewed=reviewed,
     )
 

@@ -91,7 +91,7 @@ def test_published_rows_are_reproduced_to_the_printed_digit() -> None:
             assert ("why" in fit) == row["row"].startswith("ASSE-Safety/"), row
             continue
         for name, text in row["published"].items():
-            # Half a unit of the last digit, and no more: printed digits are rounded, either way at a half.
+            # One unit of the last digit, and no more: both are rounded, and a half goes either way.
             assert abs(Decimal(fit["recomputed"][name]) - Decimal(text)) <= Decimal("0.1"), row
     assert {row["row"] for row in listed if not {"counts", "why"} & row["fit"].keys()} == UNFIT
     shown = CliRunner().invoke(cli, ["published", "--unfit"], catch_exceptions=False)

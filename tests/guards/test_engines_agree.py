@@ -77,7 +77,7 @@ async def judged_then_killed(guard: EngineGuard) -> tuple[list[Verdict], list[Ve
 
     found = list(await asyncio.gather(*map(one, RUNS)))
     asked = [asyncio.create_task(one(steps)) for steps in RUNS]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # the requests are on their way then; which of them are done does not matter
     assert isinstance(guard.engine, VllmEngine)
     process = guard.engine._process
     assert process is not None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from agentdog.guards import Outcome, Reason, Verdict
 from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall
 from tests.support.llama_server import llama_server, missing
+from tests.support.waiting import until
 
 # A prefill of 135 M parameters on one busy core takes tens of seconds where others run their tests too.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -149,13 +149,6 @@ def _slot(url: str) -> tuple[bool, int]:
     return slot["is_processing"], int((written[0] if isinstance(written, list) else written).get("n_decoded", 0))
 
 
-def _until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("streamed", [True, False])
 def test_no_request_is_left_running_after_its_client_is_gone(
     server: tuple[str, subprocess.Popen[str]], streamed: bool
@@ -172,10 +165,10 @@ def test_no_request_is_left_running_after_its_client_is_gone(
             session.extend(step)
         safe = Verdict(outcome=Outcome.SAFE, guard="g")
         asking = asyncio.ensure_future(session.verdict() if streamed else session.analysis(safe))
-        await asyncio.to_thread(_until, lambda: _slot(url)[0], "it never began")
+        await asyncio.to_thread(until, lambda: _slot(url)[0], "it never began")
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await asyncio.to_thread(_until, lambda: not _slot(url)[0], "it still runs")
+        await asyncio.to_thread(until, lambda: not _slot(url)[0], "it still runs")
         await guard.close()
         assert asking.cancelled()
         return _slot(url)[1]

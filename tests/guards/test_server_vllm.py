@@ -7,8 +7,7 @@ import itertools
 import json
 import random
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall
 from agentdog.trajectory.render import render_all
 from tests.support import vllm_server as vllm
+from tests.support.waiting import until
 
 # Starting takes a minute, the first log-probabilities half of one, more where others run their tests too.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -224,13 +224,6 @@ def test_probabilities_are_those_of_the_model_computed_in_process(server: vllm.R
     print(f"likeliest label = greedily written label: {agreed} of {3 * len(cases)}")
 
 
-def _until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def test_no_request_is_left_running_after_its_client_is_gone(server: vllm.Running) -> None:
     """A verdict of a pack that thinks takes a thousand tokens; its askers leave while the server is at it.
 
@@ -245,12 +238,12 @@ def test_no_request_is_left_running_after_its_client_is_gone(server: vllm.Runnin
         await guard.health()
         before = server.metric("vllm:generation_tokens_total")
         asking = [asyncio.create_task(judge(guard, run_of(number))) for number in range(askers)]
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # time to begin, which nothing tells; to the end it takes many times that
         for task in asking:
             task.cancel()
         ended = await asyncio.gather(*asking, return_exceptions=True)
-        await asyncio.to_thread(_until, lambda: server.metric("vllm:num_requests_running") == 0, "it still runs")
-        await asyncio.to_thread(_until, lambda: server.metric("vllm:num_requests_waiting") == 0, "some still wait")
+        await asyncio.to_thread(until, lambda: server.metric("vllm:num_requests_running") == 0, "it still runs")
+        await asyncio.to_thread(until, lambda: server.metric("vllm:num_requests_waiting") == 0, "some still wait")
         written = server.metric("vllm:generation_tokens_total") - before
         await guard.close()
         assert sum(isinstance(each, asyncio.CancelledError) for each in ended) > askers // 2
@@ -278,9 +271,9 @@ def test_what_is_urgent_overtakes_what_waits(server: vllm.Running, tmp_path: Pat
             ended.append(name)
 
         tasks = [asyncio.create_task(ask(writing, run_of(number), "slow")) for number in range(40)]
-        await asyncio.to_thread(_until, lambda: server.metric("vllm:num_requests_waiting") > 0, "nothing waits")
+        await asyncio.to_thread(until, lambda: server.metric("vllm:num_requests_waiting") > 0, "nothing waits")
         tasks.append(asyncio.create_task(ask(short, run_of(50), "ordinary")))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # lets the ordinary one be asked first; no metric tells one that waits from another
         tasks.append(asyncio.create_task(ask(short, run_of(51), "urgent", urgent=True)))
         await asyncio.gather(*tasks)
         await writing.close()

@@ -20,6 +20,7 @@ from agentdog.store.contract import Work
 from agentdog.store.redis_store import RedisStore
 from tests.diagnosis.making import Served, failed, of, turns, verdict
 from tests.service.test_judging import due
+from tests.support.clocks import HandClock
 from tests.support.stores import play, store_at
 
 WORK = Work(project="p", unit="t", token="0/0-0", lane="judge")
@@ -165,14 +166,10 @@ def test_while_a_guard_hangs_weaving_goes_on_and_afterwards_the_backlog_is_caugh
 def test_a_guard_that_hangs_for_too_long_is_left_alone_and_nothing_stays_pending(server_url: str) -> None:
     made = turns(6)
 
-    class Later:
-        def now_ns(self) -> int:
-            return 10 * 3_600_000_000_000
-
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(made, [])
         guard = Served(lambda at: failed(Reason.TIMED_OUT))
-        judge = Judging(store, guard, settings(), progress_s=0, clock=Later())
+        judge = Judging(store, guard, settings(), progress_s=0, clock=HandClock(10 * 3_600_000_000_000))
         await judge(WORK)
         assert len(guard.asked) == 1
         assert not await due(store)
@@ -189,14 +186,12 @@ def test_a_guard_that_hangs_for_too_long_is_left_alone_and_nothing_stays_pending
 
 
 def test_a_timed_out_guard_is_asked_again_later(server_url: str) -> None:
-    class Soon:
-        def now_ns(self) -> int:
-            return 1_000_000_000  # a run without times ended at 0
+    soon = HandClock(1_000_000_000)  # a run without times ended at 0
 
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(turns(6), [])
         guard = Served(lambda at: failed(Reason.TIMED_OUT))
-        judge = Judging(store, guard, settings(), progress_s=0, clock=Soon())
+        judge = Judging(store, guard, settings(), progress_s=0, clock=soon)
         await judge(WORK)
         assert len(guard.asked) == 1
         assert await due(store)
@@ -212,13 +207,10 @@ def test_a_budget_is_shared_by_all_workers_and_shown(server_url: str) -> None:
     async def scenario(store: RedisStore) -> None:
         await store.spend("p", 0, 5)
         await store.save_trajectory(turns(2), [])
-
-        class At:
-            def now_ns(self) -> int:
-                return 1_000_000_000
-
         guard = Served(of([], 0))
-        judge = Judging(store, guard, settings(project_tokens_per_minute=5), progress_s=0, clock=At())
+        judge = Judging(
+            store, guard, settings(project_tokens_per_minute=5), progress_s=0, clock=HandClock(1_000_000_000)
+        )
         await judge(WORK)
         assert guard.asked == []
         found = await store.get("t")
@@ -241,13 +233,15 @@ def test_what_was_counted_is_read_as_metrics(server_url: str) -> None:
         guard = Served(
             lambda at: msgspec.structs.replace(of([3], 0.9)(at), **paid) if at < 6 else failed(Reason.TOO_LONG)
         )
-        judge = judging(store, guard, figures, price_prompt=1.0, price_completion=2.0)
+        now_ns = time.time_ns()  # of judging and of reading, or what was spent may lie two minutes back
+        priced = settings(price_prompt=1.0, price_completion=2.0)
+        judge = Judging(store, guard, priced, figures=figures, progress_s=0, clock=HandClock(now_ns))
         await judge(msgspec.structs.replace(WORK, arrived_ns=1))
         await store.revisit("p", "t", 0, lane="judge")
         await figures.flush()
         await figures.flush()
         limits = settings(tokens_per_minute=500, sample={"p": 0.5}, price_prompt=1.0, price_completion=2.0).judge
-        text = render(Metrics(), await StoreFigures.of(store, limits, time.time_ns() + 60_000_000_000)).decode()
+        text = render(Metrics(), await StoreFigures.of(store, limits, now_ns + 60_000_000_000)).decode()
         for line in (
             'agentdog_verdicts_total{project="p",result="safe"} 2.0',
             'agentdog_verdicts_total{project="p",result="unsafe"} 1.0',
@@ -281,12 +275,7 @@ def test_budgets_are_shown_by_project(server_url: str) -> None:
         guard = Served(lambda at: msgspec.structs.replace(of([3], 0.9)(at), prompt_tokens=50, cached_tokens=30))
         limits = settings(tokens_per_minute=500, project_tokens_per_minute=70, sample={"p": 1.0}, price_prompt=1e6)
         minute = time.time_ns()
-
-        class Then:
-            def now_ns(self) -> int:
-                return minute
-
-        await Judging(store, guard, limits, figures=figures, progress_s=0, clock=Then())(WORK)
+        await Judging(store, guard, limits, figures=figures, progress_s=0, clock=HandClock(minute))(WORK)
         await figures.flush()
         found = await budgets.read(store, limits.judge, ["p", "q"], minute)
         [mine, other] = found.items

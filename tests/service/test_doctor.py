@@ -19,6 +19,7 @@ from agentdog.service.sending import Sending
 from agentdog.service.settings import Settings, to_environment
 from agentdog.service.targets import open_targets
 from agentdog.store.redis_store import RedisStore
+from tests.service.test_sending import SECRET, raise_alert, settings_to, work_on
 from tests.support.hook_server import hook_server
 from tests.support.records import batch, span
 from tests.support.serving import settings_for
@@ -134,8 +135,6 @@ def test_a_check_that_breaks_is_a_finding_and_hides_no_other(ports: list[int], m
 
 
 def test_who_else_is_told_is_looked_at_without_telling_anybody(server_url: str, ports: list[int]) -> None:
-    from tests.service.test_sending import SECRET, raise_alert, settings_to, work_on
-
     async def scenario(store: RedisStore) -> None:
         await raise_alert(store)
         settings = settings_for(
@@ -164,7 +163,7 @@ def test_lanes_that_stand_still_a_full_store_and_unequal_keys_are_found(server_u
         well = {r.name: r for r in await examine(settings_for(server_url, ports))}
         assert {well[name].status for name in ("progress", "memory", "redaction")} == {"ok"}
         await store.add_figures({("redaction_keys", "a"): 1, ("redaction_keys", "b"): 1})
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # longer than nothing may happen, see `stall_s` below
         limits = {"stall_s": 0.01, "store_bytes": 1000}
         found = {r.name: r for r in await examine(settings_for(server_url, ports, limits=limits))}
         assert found["progress of weave"].status == "fail"

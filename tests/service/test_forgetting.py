@@ -21,23 +21,13 @@ from agentdog.spans.records import Decoded
 from agentdog.store.contract import Query
 from agentdog.store.redis_store import RedisStore
 from tests.guards.steps import says, user
+from tests.support.clocks import HandClock
 from tests.support.everything import everything
 from tests.support.serving import serving, settings_for
 from tests.support.stores import play
 from tests.support.told import judged, run_of
 
 REDACTOR = build(b"k" * 32, personal=["email"])
-DAY_MS = 86_400_000
-
-
-class Dial:
-    """A clock that is set by hand."""
-
-    def __init__(self, day: float = 1000.0) -> None:
-        self.day = day
-
-    def now_ns(self) -> int:
-        return int(self.day * DAY_MS) * 1_000_000
 
 
 def talk(name: str, **attributes: str) -> Decoded:
@@ -114,23 +104,23 @@ def test_forgetting_is_for_administrators(server_url: str, ports: list[int]) -> 
     assert codes == {"ingest": 403, "read": 403, "review": 403, "admin": 200}
 
 
-def retention(store: RedisStore, dial: Dial, **settings: Any) -> Retention:
-    return Retention(store, load_settings(**settings), owner="w", clock=dial)
+def retention(store: RedisStore, clock: HandClock, **settings: Any) -> Retention:
+    return Retention(store, load_settings(**settings), owner="w", clock=clock)
 
 
 def test_what_is_too_old_goes_and_a_run_is_as_old_as_its_newest_record(server_url: str) -> None:
-    dial = Dial()
+    clock = HandClock()
 
     async def scenario(store: RedisStore) -> None:
         session = {"gen_ai.conversation.id": "s1"}
         await store.append("p", talk("old"))
         await store.append("p", talk("long, first part", **session))
-        dial.day += 20
+        clock.later(days=20)
         await store.append("p", talk("long, second part", **session))
         await store.append("p", talk("new"))
         await judged(store, EmbeddedGuard())
-        dial.day += 11
-        keep = retention(store, dial, retention={"days": 30})
+        clock.later(days=11)
+        keep = retention(store, clock, retention={"days": 30})
         await keep.look()
         listed = {item.title for item in (await store.list(Query())).items}
         assert len(listed) == 2
@@ -138,44 +128,48 @@ def test_what_is_too_old_goes_and_a_run_is_as_old_as_its_newest_record(server_ur
         assert not [text for text in await everything(server_url) if "Hello old" in text]
         await keep.look()
         assert len((await store.list(Query())).items) == 2
-        dial.day += 30
+        clock.later(days=30)
         await keep.look()
         assert (await store.list(Query())).items == ()
         assert (await store.audit()) == {}
         counted = (await store.accounting())["p"]
         assert counted["deleted"] == counted["stored"] > 0
 
-    play(server_url, scenario, clock=dial)
+    play(server_url, scenario, clock=clock)
 
 
 def test_only_one_worker_at_a_time_deletes(server_url: str) -> None:
+    clock = HandClock()
+
     async def scenario(store: RedisStore) -> None:
         assert await store.hold("retention", "other", 60)
-        dial = Dial()
         await store.append("p", talk("old"))
         await judged(store, EmbeddedGuard())
-        assert await retention(store, dial, retention={"days": 0.001}).look() == 0
+        clock.later(days=1)
+        settings = load_settings(retention={"days": 0.001})
+        assert await Retention(store, settings, owner="w", clock=clock).look() == 0
+        assert await Retention(store, settings, owner="other", clock=clock).look() == 1
 
-    play(server_url, scenario)
+    play(server_url, scenario, clock=clock)
 
 
 def test_what_is_too_much_goes_oldest_first_but_nothing_that_is_fresh_or_waits(server_url: str) -> None:
-    dial = Dial()
+    clock = HandClock()
 
     async def scenario(store: RedisStore) -> None:
         for number in range(12):
             await store.append("p", talk(f"run {number:02}", note=secrets.token_hex(40_000)))
-            dial.day += 0.1
+            clock.later(days=0.1)
         await judged(store, EmbeddedGuard())
         used = int((await store.ping())["used_memory"])
-        await retention(store, dial, retention={"bytes": used - 100_000}).look()
+        await retention(store, clock, retention={"bytes": used - 100_000}).look()
         left = sorted(item.title for item in (await store.list(Query())).items)
         assert 0 < len(left) < 12
         assert left == [f"Hello run {number:02}" for number in range(12 - len(left), 12)]
         await store.append("p", talk("waits"))
-        dial.day += 0.001
-        assert await retention(store, dial, retention={"bytes": 1}).look() == len(left)
+        clock.later(days=0.001)
+        assert await retention(store, clock, retention={"bytes": 1}).look() == len(left)
         counted = (await store.accounting())["p"]
         assert counted["stored"] - counted["deleted"] == len(talk("waits").records)
 
-    play(server_url, scenario, clock=dial)
+    play(server_url, scenario, clock=clock)

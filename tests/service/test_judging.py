@@ -13,6 +13,7 @@ from agentdog.store import keys
 from agentdog.store.contract import Query, Work
 from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Header, Step, Trajectory
+from tests.support.clocks import HandClock
 from tests.support.records import trajectory
 from tests.support.stores import play
 
@@ -151,23 +152,18 @@ def test_an_unreachable_guard_is_worth_another_try_for_a_while_only(server_url: 
     made = three_turns()
     end = parse_rfc3339(made.steps[-1].start_time or "")
 
-    class At:
-        def __init__(self, seconds: int) -> None:
-            self.seconds = seconds
-
-        def now_ns(self) -> int:
-            return end + self.seconds * 1_000_000_000
+    soon, late = HandClock(end + 59_000_000_000), HandClock(end + 61_000_000_000)
 
     async def scenario(store: RedisStore) -> None:
         await store.save_trajectory(made, [])
         guard = ScriptedGuard([GONE])
-        await judging(store, guard, clock=At(59))(WORK)
+        await judging(store, guard, clock=soon)(WORK)
         assert await due(store)
-        await judging(store, guard, clock=At(61))(WORK)
+        await judging(store, guard, clock=late)(WORK)
         assert not await due(store)
         assert (await store.list(Query())).items[0].verdict == "not_evaluated"
         back = ScriptedGuard([SAFE])
-        await judging(store, back, clock=At(61))(WORK)
+        await judging(store, back, clock=late)(WORK)
         assert not await due(store)
         assert (await store.list(Query())).items[0].verdict == "safe"
 

@@ -12,6 +12,7 @@ import pytest
 from agentdog.base.errors import UsageError
 from agentdog.diagnosis import Tuning
 from agentdog.guards import Outcome
+from agentdog.review import Review
 from agentdog.service.figures import Figures
 from agentdog.service.sending import Sending
 from agentdog.service.settings import Settings, load_settings
@@ -19,24 +20,12 @@ from agentdog.service.targets import open_targets
 from agentdog.store.contract import Work
 from agentdog.store.redis_store import RedisStore
 from tests.support import records
+from tests.support.clocks import HandClock
 from tests.support.hook_server import Received, hook_server
 from tests.support.stores import play
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 LOOPBACK = ["127.0.0.0/8"]
-
-
-class At:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.ns = 1_800_000_000_000_000_000
-
-    def now_ns(self) -> int:
-        return self.ns
-
-    def later(self, seconds: float) -> None:
-        self.ns += int(seconds * 1e9)
 
 
 def settings_to(received: Received, **more: Any) -> Settings:
@@ -63,8 +52,8 @@ async def work_on(store: RedisStore, send: Callable[[Work], Any]) -> int:
     return count
 
 
-def told(server_url: str, settings: Settings, scenario: Callable[[RedisStore, Sending, At], Any]) -> Any:
-    clock = At()
+def told(server_url: str, settings: Settings, scenario: Callable[[RedisStore, Sending, HandClock], Any]) -> Any:
+    clock = HandClock()
 
     async def run(store: RedisStore) -> Any:
         async with open_targets(settings) as targets:
@@ -77,7 +66,7 @@ def told(server_url: str, settings: Settings, scenario: Callable[[RedisStore, Se
 
 
 def test_a_receiver_that_fails_five_times_gets_exactly_one_alert(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         for _ in range(3):  # told again and again, as a run grows
             await raise_alert(store)
         for tries in range(1, 7):
@@ -103,7 +92,7 @@ def test_a_receiver_that_fails_five_times_gets_exactly_one_alert(server_url: str
 
 
 def test_where_alerts_are_only_observed_nobody_is_told(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store, alerting="observe")
         assert await work_on(store, send) == 0
         await store.save_tuning("p", Tuning(alerting="on"))
@@ -116,9 +105,7 @@ def test_where_alerts_are_only_observed_nobody_is_told(server_url: str) -> None:
 
 
 def test_what_people_dismiss_before_it_is_sent_is_withdrawn(server_url: str) -> None:
-    from agentdog.review import Review
-
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store)
         said = Review(
             id="r",
@@ -140,7 +127,7 @@ def test_what_people_dismiss_before_it_is_sent_is_withdrawn(server_url: str) -> 
 
 
 def test_a_message_is_given_up_after_its_tries_and_at_once_where_the_receiver_is_gone(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store)
         for _ in range(5):
             await work_on(store, send)
@@ -158,7 +145,7 @@ def test_a_message_is_given_up_after_its_tries_and_at_once_where_the_receiver_is
 
 
 def test_a_minute_has_room_for_so_many_and_the_rest_waits(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         for number in range(5):
             await raise_alert(store, f"t{number}")
         seen = []
@@ -183,7 +170,7 @@ def test_a_minute_has_room_for_so_many_and_the_rest_waits(server_url: str) -> No
 def test_an_address_within_is_refused_and_a_receiver_that_hangs_is_left(
     server_url: str, options: dict[str, Any], words: str
 ) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store)
         await work_on(store, send)
         (delivery,) = await store.deliveries(["p"], 10)
@@ -198,7 +185,7 @@ def test_an_address_within_is_refused_and_a_receiver_that_hangs_is_left(
 
 
 def test_a_redirect_is_not_followed(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store)
         await work_on(store, send)
         (delivery,) = await store.deliveries(["p"], 10)
@@ -212,7 +199,7 @@ def test_a_redirect_is_not_followed(server_url: str) -> None:
 
 
 def test_one_place_that_fails_keeps_no_other_from_being_told(server_url: str) -> None:
-    async def scenario(store: RedisStore, send: Sending, clock: At) -> None:
+    async def scenario(store: RedisStore, send: Sending, clock: HandClock) -> None:
         await raise_alert(store)
         for _ in range(3):
             await work_on(store, send)

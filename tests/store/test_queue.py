@@ -3,16 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from agentdog.store.redis_store import RedisStore
+from tests.support.clocks import HandClock
 from tests.support.records import batch, span
 from tests.support.stores import store_at
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000_000_000_000
-
-    def now_ns(self) -> int:
-        return self.now
 
 
 async def claim_all(store: RedisStore, consumer: str = "a") -> list[Any]:
@@ -96,11 +89,11 @@ def test_a_reminder_rings_once_and_a_later_one_replaces_it(with_store: Any) -> N
     clock = HandClock()
 
     async def scenario(store: RedisStore) -> None:
-        await store.revisit("p", "trace:1", clock.now + 1_000_000_000)
-        await store.revisit("p", "trace:1", clock.now + 2_000_000_000)
-        clock.now += 1_500_000_000
+        await store.revisit("p", "trace:1", clock.ns + 1_000_000_000)
+        await store.revisit("p", "trace:1", clock.ns + 2_000_000_000)
+        clock.later(1.5)
         assert await claim_all(store) == []
-        clock.now += 1_000_000_000
+        clock.later(1)
         work = await claim_all(store)
         assert [w.unit for w in work] == ["trace:1"]
         assert await claim_all(store) == []

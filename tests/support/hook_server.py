@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.listening import Quiet, listening
 
 
 class Received:
@@ -36,7 +36,7 @@ def hook_server(answers: Sequence[int] = ()) -> Iterator[Received]:
     received = Received()
     received.answers = list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = self.rfile.read(length)
@@ -54,17 +54,6 @@ def hook_server(answers: Sequence[int] = ()) -> Iterator[Received]:
             except OSError:
                 pass  # whoever asked has left
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    received.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as base:
+        received.url = f"{base}/hook"
         yield received
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

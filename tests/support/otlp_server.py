@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
@@ -18,6 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.support.listening import Quiet, listening
 
 _Traces: Any = trace_service_pb2_grpc.TraceServiceServicer
 _Logs: Any = logs_service_pb2_grpc.LogsServiceServicer
@@ -61,7 +61,7 @@ def http_receiver(answers: Sequence[int] = (), *, without: Sequence[str] = ()) -
     """Answers with these statuses in turn, then takes everything but the signals in `without`."""
     got, left = Got(), list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             got.headers.append({k.lower(): v for k, v in self.headers.items()})
             body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
@@ -80,19 +80,9 @@ def http_receiver(answers: Sequence[int] = (), *, without: Sequence[str] = ()) -
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    got.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as base:
+        got.endpoint = base
         yield got
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.support.listening import Quiet, listening
 
 
 class Tee:
@@ -46,7 +46,7 @@ def otlp_tee(forward_to: str | None = None, *, strip_resource: bool = False) -> 
     """
     tee = Tee()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -64,19 +64,9 @@ def otlp_tee(forward_to: str | None = None, *, strip_resource: bool = False) -> 
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keeps the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    tee.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(Handler) as base:
+        tee.url = base
         yield tee
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _forward(url: str, raw: bytes, strip_resource: bool) -> None:

@@ -8,10 +8,10 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from agentdog.guards.served import PROBE
+from tests.support.listening import Quiet, listening
 
 #: Status and JSON body (or raw text) for a path below the root and a decoded request body.
 Reply = tuple[int, Any]
@@ -79,7 +79,7 @@ def scripted_guard(
     recorder = Recorder()
     honoured = KNOWN.get(owner, _PLAIN) if knows is None else knows
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -116,24 +116,13 @@ def scripted_guard(
                 hang.wait(30)
             return chat(self.path, body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keeps the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recorder.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/v1"
-    if tls is not None:
-        # Hands are shaken by the thread of each request, so that one that fails stops nobody.
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield recorder
-    finally:
-        if hang is not None:
-            hang.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler, tls) as base:
+        recorder.url = f"{base}/v1"
+        try:
+            yield recorder
+        finally:
+            if hang is not None:
+                hang.set()
 
 
 def _tokenized(body: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def build(store: Store, policy: Callable[[], Policy] = lambda: EMPTY) -> APIRout
     ) -> Response:
         stored = await needed(store, any_id, project)
         run, diagnosis, rules = stored.trajectory, stored.diagnosis, policy()
-        if diagnosis is None or not any(incident.state != "dismissed" for incident in diagnosis.incidents):
+        if diagnosis is None or not diagnosis.standing:
             return reply(Remedies(trajectory_id=run.id, last=0, remedies=()))
         past, count = await _past(run.project, run.id, last, rules)
         found = await asyncio.to_thread(propose, run, diagnosis, past, catalogue=catalogue, policy=rules)
