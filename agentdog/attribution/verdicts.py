@@ -7,7 +7,7 @@ model's answers wander by about its margin (docs/guards.md). Invariant: every va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -24,7 +24,9 @@ _TEXTS = ("reasoning", "thought", "content", "tool_result")
 _NOTE = "Leave-one-out explains this guard's probability, not what the agent was moved by."
 
 
-async def explain(guard: Guard, trajectory: Trajectory, step: int, *, top_k: int = 3) -> Attribution:
+async def explain(
+    guard: Guard, trajectory: Trajectory, step: int, *, top_k: int = 3, among: Collection[int] | None = None
+) -> Attribution:
     """Attributes the verdict on the prefix that ends in a step to the steps before it.
 
     Args:
@@ -32,6 +34,7 @@ async def explain(guard: Guard, trajectory: Trajectory, step: int, *, top_k: int
         trajectory: the whole run.
         step: index of the judged step; from 1 on.
         top_k: leading steps whose sentences are left out one by one too.
+        among: indices of the steps that are left out; without it every step before the judged one.
 
     Raises:
         UsageError: there is no such step, or nothing before it.
@@ -41,9 +44,10 @@ async def explain(guard: Guard, trajectory: Trajectory, step: int, *, top_k: int
         raise UsageError(f"no step {step + 1} with a step before it; this trajectory has {len(trajectory.steps)} steps")
     asking = _Asking(guard, trajectory, step)
     base = await asking.base()
-    without = await asyncio.gather(*(asking.instead(at, ()) for at in range(step)))
-    steps = [_scored(own, base, verdict) for own, verdict in zip(trajectory.steps, without, strict=False)]
-    lost = [own.index + 1 for own, verdict in zip(trajectory.steps, without, strict=False) if verdict.p_unsafe is None]
+    tried = [at for at in range(step) if among is None or at in among]
+    without = dict(zip(tried, await asyncio.gather(*(asking.instead(at, ()) for at in tried)), strict=True))
+    steps = [_scored(own, base, without.get(at)) for at, own in enumerate(trajectory.steps[:step])]
+    lost = [at + 1 for at, verdict in without.items() if verdict.p_unsafe is None]
     order = ranking(steps)
     for at in order[:top_k]:
         steps[at] = msgspec.structs.replace(steps[at], sentences=await asking.sentences(at, base))
@@ -58,14 +62,18 @@ async def explain(guard: Guard, trajectory: Trajectory, step: int, *, top_k: int
         ranking=order,
         baseline=base,
         cost=Cost(computed=asking.computed, plain=asking.read, seconds=0.0),
-        notes=(_NOTE, *_untold(lost), *((guard.info.note,) if guard.info.note else ())),
+        notes=(_NOTE, *_untried(step - len(tried)), *_untold(lost), *((guard.info.note,) if guard.info.note else ())),
     )
 
 
-def _scored(own: Step, base: float, verdict: Verdict) -> StepScore:
-    if verdict.p_unsafe is None:
+def _scored(own: Step, base: float, verdict: Verdict | None) -> StepScore:
+    if verdict is None or verdict.p_unsafe is None:
         return StepScore(step=own.index, role=own.role, score=0.0, candidate=False)
     return StepScore(step=own.index, role=own.role, score=base - verdict.p_unsafe)
+
+
+def _untried(count: int) -> tuple[str, ...]:
+    return (f"{count} steps of this long run were not left out, and are not ranked.",) if count else ()
 
 
 def _untold(lost: Sequence[int]) -> tuple[str, ...]:

@@ -79,6 +79,8 @@ class AsyncClient:
     audit = _in_thread(Client.audit)
     ask_analysis = _in_thread(Client.ask_analysis)
     analyses = _in_thread(Client.analyses)
+    ask_attribution = _in_thread(Client.ask_attribution)
+    attributions = _in_thread(Client.attributions)
     tuning = _in_thread(Client.tuning)
     replay_alerts = _in_thread(Client.replay_alerts)
     tune = _in_thread(Client.tune)

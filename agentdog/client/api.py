@@ -13,6 +13,10 @@ from agentdog.client import inline, transport
 from agentdog.client.shapes import (
     AlertState,
     Analysis,
+    AskedAttribution,
+    AttributionMode,
+    Attributions,
+    AttributionTarget,
     AuditPage,
     Budgets,
     Calibration,
@@ -375,6 +379,31 @@ class Client:
     def analyses(self, any_id: str, *, project: str | None = None) -> list[Analysis]:
         """Returns what guards wrote about a run's steps, or are to write."""
         return cast("list[Analysis]", self._get(f"analyses/{quote(any_id, safe='')}", project=project)["items"])
+
+    def ask_attribution(
+        self,
+        trajectory_id: str,
+        *,
+        target: AttributionTarget = "verdict",
+        step: int | None = None,
+        mode: AttributionMode | None = None,
+        top_k: int | None = None,
+        attention: bool = False,
+        project: str | None = None,
+        again: bool = False,
+    ) -> AskedAttribution:
+        """Asks which text moved the verdict on a step (index from 0), or the agent's action there.
+
+        Answers at once; a worker computes it. Without ``state`` it is pending: ask for `attributions` later.
+        """
+        asked = {"target": target, "step": step, "mode": mode, "top_k": top_k, "attention": attention, "again": again}
+        body = {"trajectory_id": trajectory_id, "project": project} | asked
+        given = {name: value for name, value in body.items() if value is not None}
+        return cast("AskedAttribution", self._send("POST", "attributions", given))
+
+    def attributions(self, any_id: str, *, project: str | None = None) -> Attributions:
+        """Returns which text moved a run's verdicts and actions, as far as somebody asked."""
+        return cast("Attributions", self._get(f"attributions/{quote(any_id, safe='')}", project=project))
 
     def tuning(self, project: str | None = None) -> list[AlertState]:
         """Says how alerts stand in each project: observed only or told, from which threshold, and why that one."""

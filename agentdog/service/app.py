@@ -19,7 +19,7 @@ from agentdog.service.inline import Checker
 from agentdog.service.metrics import CONTENT_TYPE, Metrics, StoreFigures, render
 from agentdog.service.progress import stalls
 from agentdog.service.redaction import Redactor
-from agentdog.service.settings import JudgeSettings
+from agentdog.service.settings import AttributionSettings, JudgeSettings
 from agentdog.store.contract import Store
 
 
@@ -41,14 +41,28 @@ def build_app(  # noqa: PLR0913 - parts of one application, by name
     *,
     local_only: bool = True,
     prices: JudgeSettings | None = None,
+    attribution: AttributionSettings | None = None,
     redactor: Redactor | None = None,
     stall_s: float = 60.0,
 ) -> FastAPI:
-    """Builds the application over an open store; `prices` are of a guard's tokens."""
+    """Builds the application over an open store.
+
+    `prices` are of a guard's tokens; `attribution` says who explains actions.
+    """
     clock = SystemClock()
     began_ns = clock.now_ns()
     app = FastAPI(title="agentdog", version=__version__)
-    app.include_router(build_router(store, guard, checker=checker, metrics=metrics, redactor=redactor, limits=prices))
+    app.include_router(
+        build_router(
+            store,
+            guard,
+            checker=checker,
+            metrics=metrics,
+            redactor=redactor,
+            limits=prices,
+            attribution=attribution,
+        )
+    )
     app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)
 
     @app.exception_handler(HTTPException)

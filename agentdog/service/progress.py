@@ -14,9 +14,9 @@ from agentdog.store.contract import Waiting
 from agentdog.store.keys import Lane
 
 _NANOS = 1_000_000_000
-#: A guard may take its time for one trajectory; weaving and sending take milliseconds.
-_PATIENCE: Mapping[Lane, float] = {"weave": 1.0, "judge": 5.0, "send": 5.0}
-_WORDS: Mapping[Lane, str] = {"weave": "woven", "judge": "judged", "send": "sent"}
+#: A guard may take its time for one trajectory, and a model for a long answer; weaving and sending take milliseconds.
+_PATIENCE: Mapping[Lane, float] = {"weave": 1.0, "judge": 5.0, "send": 5.0, "explain": 20.0}
+_WORDS: Mapping[Lane, str] = {"weave": "woven", "judge": "judged", "send": "sent", "explain": "explained"}
 
 
 class Stall(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from agentdog.guards import Guard, factory
 from agentdog.policy import Decision
+from agentdog.service.attributing import Attributing
 from agentdog.service.explaining import Explaining
 from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
@@ -26,7 +27,7 @@ from agentdog.service.settings import Settings
 from agentdog.service.stores import open_store
 from agentdog.service.targets import open_targets
 from agentdog.service.tracing import open_tracing
-from agentdog.service.worker import Worker
+from agentdog.service.worker import Worker, one_after_the_other
 from agentdog.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             figures = Figures(store)
             judging = Judging(store, guard, settings, figures=figures, tracer=tracer)
             explaining = Explaining(store, guard, settings, figures=figures)
+            attributing = Attributing(store, guard, settings, figures=figures)
             sending = Sending(store, targets, settings, figures=figures)
             worker = Worker(
                 store,
@@ -86,7 +88,7 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
                 memory=store.memory,
                 send=sending,
                 tracer=tracer,
-                explain=explaining,
+                explain=one_after_the_other(explaining, attributing),
             )
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())

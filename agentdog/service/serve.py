@@ -73,6 +73,7 @@ async def serve(
         checker,
         local_only=is_loopback(settings.api.host),
         prices=settings.judge,
+        attribution=settings.attribution,
         redactor=redactor,
         stall_s=settings.limits.stall_s,
     )

@@ -23,6 +23,7 @@ from agentdog.guards.options import KEY_VARIABLE
 from agentdog.service.settings_parts import (
     LOOPBACK,
     ApiListen,
+    AttributionSettings,
     AuthSettings,
     CheckSettings,
     GrpcListen,
@@ -45,6 +46,7 @@ from agentdog.spans import IDLE_NS
 
 __all__ = [
     "PREFIX",
+    "AttributionSettings",
     "JudgeSettings",
     "Limits",
     "Listen",
@@ -100,6 +102,7 @@ class Settings(BaseSettings):
     guard: GuardSettings = GuardSettings()
     check: CheckSettings = CheckSettings()
     judge: JudgeSettings = JudgeSettings()
+    attribution: AttributionSettings = AttributionSettings()
     worker: WorkerSettings = WorkerSettings()
     traces: TracesSettings = TracesSettings()
     outbound: OutboundSettings = OutboundSettings()

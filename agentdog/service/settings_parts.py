@@ -146,6 +146,29 @@ class JudgeSettings(_Part):
         return (computed * self.price_prompt + cached * self.price_cached + completion * self.price_completion) / 1e6
 
 
+class AttributionSettings(_Part):
+    """Who says why an agent did something. What moved a verdict, the guard itself answers."""
+
+    model: str | None = Field(
+        default=None,
+        repr=False,
+        description="model that stands in for the agent: a chat model's folder (needs torch) or "
+        "server:http://host:8000/v1?model=… (vLLM); unset: only verdicts are explained",
+    )
+    mode: Literal["paper", "compatible", "approximate"] = Field(
+        default="paper", description="definitions of the scores, unless the question names others (docs/attribution.md)"
+    )
+    top_k: int = Field(default=3, ge=0, le=20, description="leading steps that are cut into sentences")
+    max_steps: int = Field(
+        default=60,
+        ge=1,
+        description="steps left out to explain a verdict; of a longer run, those that its evidence names and the last",
+    )
+    device: str | None = Field(
+        default=None, description="where a model's folder runs, as torch names it; unset: a GPU where there is one"
+    )
+
+
 class TracesSettings(_Part):
     """The sidecar's traces of its own work."""
 

@@ -26,6 +26,7 @@ _COUNTERS = {
     "deleted": ("agentdog_deleted_records", "Records deleted, by why: age, bytes, request", ("project", "reason")),
     "redacted": ("agentdog_redacted", "Secrets and personal data taken out of telemetry", ("project", "kind")),
     "analyses": ("agentdog_analyses", "Written analyses that were asked for", ("project", "state")),
+    "attributions": ("agentdog_attributions", "Attributions that were asked for", ("project", "target", "state")),
     "alerts": ("agentdog_alerts", "Incidents that people were alerted of, or would have been", ("project", "mode")),
 }
 _HISTOGRAMS = {

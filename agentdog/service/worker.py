@@ -29,7 +29,7 @@ Send = Callable[[Work], Awaitable[None]]
 
 _GRACE_S = 10.0
 _SENDING = 8  # messages under way at a time in one worker; receivers are slow, and few
-_EXPLAINING = 2  # analyses are written at leisure: a guard has better to do
+_EXPLAINING = 2  # analyses and attributions are made at leisure: a guard has better to do
 _NANOS = 1_000_000_000
 _FEW = 32  # records that are woven in a few milliseconds
 
@@ -46,7 +46,7 @@ class Worker:
         memory: of what was read and woven, best that of the store.
         tracer: of its own work.
         send: tells others; without it the lane ``send`` is left to other workers.
-        explain: has analyses written; without it the lane ``explain`` is left to other workers.
+        explain: has analyses and attributions made; without it the lane ``explain`` is left to other workers.
     """
 
     def __init__(  # noqa: PLR0913 - one part per lane, by keyword only
@@ -117,6 +117,16 @@ class Worker:
         await self._store.trim(project, unit)
         if any(trajectory.completion == "open" for trajectory in mine):
             await self._store.revisit(project, unit, now_ns + self._idle_ns + 1)
+
+
+def one_after_the_other(*parts: Judge) -> Judge:
+    """Returns what does several parts of one lane's work: each looks for what of the unit is its own."""
+
+    async def both(work: Work) -> None:
+        for part in parts:
+            await part(work)
+
+    return both
 
 
 def _concerned(trajectories: Sequence[Trajectory], unit: str) -> Sequence[Trajectory]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from agentdog.attribution import Asked
 from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
 from agentdog.guards import Verdict
@@ -266,6 +267,14 @@ class Store(Protocol):
 
     async def save_analysis(self, analysis: Analysis) -> None:
         """Keeps an analysis; one that is pending is worked on in the lane ``explain``."""
+        ...
+
+    async def attributions(self, project: str, trajectory_id: str) -> Sequence[Asked]:
+        """Returns what was asked about why a run's steps came about, with the answers that are there."""
+        ...
+
+    async def save_attribution(self, asked: Asked) -> None:
+        """Keeps one, the newest of its step and target; pending, it is worked on in the lane ``explain``."""
         ...
 
     async def verdicts(self, project: str, guard: str, keys: Sequence[str]) -> Mapping[str, Verdict]:

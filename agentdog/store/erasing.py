@@ -25,6 +25,16 @@ from agentdog.store.words import Words, words_of
 from agentdog.trajectory import Trajectory
 
 _LANES: tuple[keys.Lane, ...] = get_args(keys.Lane)
+#: What is kept of a run in keys of its own.
+_BESIDE = (
+    keys.versions,
+    keys.reviews,
+    keys.analyses,
+    keys.attributions,
+    keys.deliveries,
+    keys.told,
+    keys.verdicts_of,
+)
 _SCAN_COUNT = 1000
 _HOPS = 8
 
@@ -120,8 +130,7 @@ class Eraser:
             name = keys.trajectory(project, run)
             verdicts = await self._link.one("SMEMBERS", keys.verdicts_of(project, run))
             number = keys.partition(project, run)
-            beside = [keys.versions, keys.reviews, keys.analyses, keys.deliveries, keys.told, keys.verdicts_of]
-            gone: list[Command] = [("DEL", name), *(("DEL", of(project, run)) for of in beside)]
+            gone: list[Command] = [("DEL", name), *(("DEL", of(project, run)) for of in _BESIDE)]
             gone += [("SREM", keys.dirty(number, lane), f"{project}\n{run}") for lane in ("judge", "send", "explain")]
             await self._link.many(gone)
             await self._erase_verdicts(project, verdicts)

@@ -29,6 +29,7 @@ key (``ad:{pNN}:…``)                      what
 ``versions:PROJECT:ID``                   list: what earlier diagnoses of a trajectory said, newest first
 ``reviews:PROJECT:ID``                    hash: review id → what a person, or a suppression rule, said of the run
 ``analyses:PROJECT:ID``                   hash: step id → what a guard wrote about it
+``attributions:PROJECT:ID``               hash: target and step id → which text moved the action or the verdict
 ``reviewed:PROJECT``                      sorted set of reviewed runs by the time of the last review
 ``suppressions:PROJECT``                  hash: suppression rules; ``suppressed…``: how often each applied, and last
 ``verdict:PROJECT:GUARD:KEY``             one verdict by prefix key
@@ -51,8 +52,8 @@ from zlib import crc32
 
 from agentdog.base.ids import digest
 
-#: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent, analyses to be written; no lane
-#: waits for another.
+#: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent, analyses and attributions to be
+#: made; no lane waits for another.
 Lane = Literal["weave", "judge", "send", "explain"]
 
 PARTITIONS = 64
@@ -213,6 +214,11 @@ def reviews(project: str, trajectory_id: str) -> str:
 def analyses(project: str, trajectory_id: str) -> str:
     """Hash of what guards wrote about one trajectory, beside it."""
     return key(partition(project, trajectory_id), "analyses", project, trajectory_id)
+
+
+def attributions(project: str, trajectory_id: str) -> str:
+    """Hash of why a run's steps came about, beside it."""
+    return key(partition(project, trajectory_id), "attributions", project, trajectory_id)
 
 
 def reviewed(project: str) -> str:

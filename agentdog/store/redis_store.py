@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from agentdog.attribution import Asked
 from agentdog.base.clock import Clock, SystemClock
 from agentdog.diagnosis import Alerting, Analysis, Calibration, Diagnosis, Tuning
 from agentdog.diagnosis import Review as State
@@ -18,6 +19,7 @@ from agentdog.spans import Memory
 from agentdog.spans.records import Decoded, Record
 from agentdog.store import accounting, ages, finding, keys, refusals, scripts, server_info
 from agentdog.store.analyses import AnalysisShelf
+from agentdog.store.attributions import AttributionShelf
 from agentdog.store.contract import (
     Assignment,
     DeadLetter,
@@ -88,6 +90,7 @@ class RedisStore:
         self._eraser = Eraser(link, self._listing, self._reader.trajectory, self._journal.drop)
         self._figures = Figures(link)
         self._analyses = AnalysisShelf(link)
+        self._attributions = AttributionShelf(link)
         self._learned = LearnedModels(link)
         self._outbox = Outbox(link)
         self._tokens = Tokens(link, clock)
@@ -278,6 +281,16 @@ class RedisStore:
         await self._analyses.save(analysis)
         if analysis.state == "pending":
             await self.revisit(analysis.project, analysis.trajectory_id, 0, lane="explain")
+
+    async def attributions(self, project: str, trajectory_id: str) -> Sequence[Asked]:
+        """See `AttributionShelf.of`."""
+        return await self._attributions.of(project, trajectory_id)
+
+    async def save_attribution(self, asked: Asked) -> None:
+        """See `AttributionShelf.save`."""
+        await self._attributions.save(asked)
+        if asked.state == "pending":
+            await self.revisit(asked.project, asked.trajectory_id, 0, lane="explain")
 
     async def save_diagnosis(
         self, project: str, diagnosis: Diagnosis, *, complete: bool = True, alerting: Alerting = "observe"

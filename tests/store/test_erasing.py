@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agentdog.attribution import Asked
 from agentdog.diagnosis import Analysis, Diagnosis
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.review import Review
@@ -57,6 +58,11 @@ async def filled(store: RedisStore, project: str, name: str, word: str, **attrib
         text=word, asked_at=review.time,
     )  # fmt: skip
     await store.save_analysis(analysis)
+    why = Asked(
+        project=project, trajectory_id=run, step_id="s", index=1, target="verdict", key="k", name="guard",
+        state="failed", error=word, asked_at=review.time,
+    )  # fmt: skip
+    await store.save_attribution(why)
     await store.revisit(project, unit, 1 << 62)
     link = store._link
     dead = ("XADD", keys.dead(keys.partition(project, unit)), "*", "project", project, "unit", unit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 DisplayVerdict = Literal["safe", "unsafe", "not_evaluated", "pending"]
 Axis = Literal["risk_source", "failure_mode", "real_world_harm"]
@@ -114,6 +114,74 @@ class Analysis(TypedDict):
     prompt_tokens: NotRequired[int]
     cached_tokens: NotRequired[int]
     completion_tokens: NotRequired[int]
+
+
+AttributionTarget = Literal["action", "verdict"]
+AttributionMode = Literal["paper", "compatible", "approximate"]
+
+
+class SentenceScore(TypedDict):
+    """One sentence of a step, untrusted, and how much it moved the answer."""
+
+    text: str
+    drop: float
+    hold: NotRequired[float]
+    score: float
+    attention: NotRequired[float]
+
+
+class StepScore(TypedDict):
+    """One earlier step; `step` counts from 0 and is null for the agents' profile; a `candidate` is ranked."""
+
+    step: int | None
+    role: str
+    score: float
+    candidate: NotRequired[bool]
+    log_likelihood: NotRequired[float]
+    tokens: NotRequired[int]
+    attention: NotRequired[float]
+    sentences: NotRequired[list[SentenceScore]]
+
+
+class Attribution(TypedDict):
+    """Which text moved an action or a verdict; `ranking` are places in `steps`, the strongest first."""
+
+    target: AttributionTarget
+    mode: AttributionMode
+    step: int
+    explained: str
+    model: str
+    unit: str
+    steps: list[StepScore]
+    ranking: list[int]
+    baseline: float
+    cost: dict[str, float]
+    notes: NotRequired[list[str]]
+
+
+class AskedAttribution(TypedDict):
+    """A question "why" about one step (from 0), as it stands; without `state` it is pending."""
+
+    project: str
+    trajectory_id: str
+    step_id: str
+    index: int
+    target: AttributionTarget
+    key: str
+    name: str
+    asked_at: str
+    way: NotRequired[dict[str, Any]]
+    state: NotRequired[Literal["pending", "done", "failed"]]
+    result: NotRequired[Attribution]
+    error: NotRequired[str]
+    done_at: NotRequired[str]
+
+
+class Attributions(TypedDict):
+    """What was asked about a run; `no_model` says what to set where actions cannot be explained."""
+
+    items: list[AskedAttribution]
+    no_model: NotRequired[str]
 
 
 ReviewAction = Literal["confirm", "correct", "dismiss", "reopen", "mark", "unmark", "approve", "doubt"]

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from agentdog.guards import Guard
 from agentdog.service.api import (
     analyses,
+    attributions,
     budgets,
     care,
     check,
@@ -32,7 +33,7 @@ from agentdog.service.api import (
 from agentdog.service.inline import Checker
 from agentdog.service.metrics import Metrics
 from agentdog.service.redaction import Redactor
-from agentdog.service.settings import JudgeSettings
+from agentdog.service.settings import AttributionSettings, JudgeSettings
 from agentdog.store.contract import Store
 
 
@@ -44,10 +45,12 @@ def build_router(
     metrics: Metrics | None = None,
     redactor: Redactor | None = None,
     limits: JudgeSettings | None = None,
+    attribution: AttributionSettings | None = None,
 ) -> APIRouter:
     """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only.
 
-    Without a `checker` there is no inline check; `limits` are of what a guard may cost.
+    Without a `checker` there is no inline check; `limits` are of what a guard may cost; `attribution`
+    says who explains actions.
     """
     router = APIRouter(prefix="/api/v1")
     if checker is not None:
@@ -61,6 +64,7 @@ def build_router(
     router.include_router(reviews.build(store))
     router.include_router(operations.build(store, guard))
     router.include_router(analyses.build(store))
+    router.include_router(attributions.build(store, guard, attribution or AttributionSettings()))
     router.include_router(tuning.build(store, guard))
     router.include_router(budgets.build(store, limits or JudgeSettings()))
     router.include_router(learned.build(store, guard))

@@ -32,7 +32,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 #: What people say of runs is written below these.
-_JUDGING = ("/api/v1/reviews", "/api/v1/suppressions", "/api/v1/analyses")
+_JUDGING = ("/api/v1/reviews", "/api/v1/suppressions", "/api/v1/analyses", "/api/v1/attributions")
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 #: FastAPI's pages about the API fetch their script from there.
 _CDN = "https://cdn.jsdelivr.net"
