@@ -18,7 +18,7 @@ from agentdog.service.figures import Figures
 from agentdog.service.redaction import Redactor
 from agentdog.service.tracing import SILENT
 from agentdog.spans.own import without_own
-from agentdog.spans.records import Decoded, Record, Rejection
+from agentdog.spans.records import Arrived, Received, Rejection
 from agentdog.store.contract import Store
 
 #: Which project telemetry belongs to: this header (or gRPC metadata key) of the request …
@@ -68,7 +68,7 @@ class Intake:
         self._figures = figures or Figures(store)
 
     async def take(
-        self, decoded: Decoded, project: str | None, access: Access = OPEN, *, body: bytes | None = None
+        self, decoded: Received, project: str | None, access: Access = OPEN, *, body: bytes | None = None
     ) -> Taken:
         """Stores a request.
 
@@ -104,12 +104,14 @@ class Intake:
         with self._tracer.start_as_current_span("receive", attributes=told):
             for name, group in records.items():
                 mine = rejected if name == home else ()
-                await self._store.append(name, Decoded(records=tuple(group), rejected=mine))
+                await self._store.append(name, Received(records=tuple(group), rejected=mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
 
-    def _redacted(self, redactor: Redactor, decoded: Decoded, body: bytes | None, home: str) -> Decoded:
+    def _redacted(self, redactor: Redactor, decoded: Received, body: bytes | None, home: str) -> Received:
         cleaned, finds = redactor.clean(decoded, body)
         for record, found in zip(cleaned.records, finds, strict=True):
+            if not found:
+                continue
             named = str(record.resource.get(PROJECT_ATTRIBUTE, home))
             project = named if _NAME.fullmatch(named) else home
             for kind, number in found.items():
@@ -126,11 +128,11 @@ class Intake:
 
     @staticmethod
     def _by_project(
-        decoded: Decoded, project: str | None, home: str, access: Access
-    ) -> tuple[dict[str, list[Record]], list[Rejection]]:
+        decoded: Received, project: str | None, home: str, access: Access
+    ) -> tuple[dict[str, list[Arrived]], list[Rejection]]:
         if project is not None:
             return ({project: list(decoded.records)} if decoded.records else {}), []
-        groups: dict[str, list[Record]] = defaultdict(list)
+        groups: dict[str, list[Arrived]] = defaultdict(list)
         refused = []
         for record in decoded.records:
             name = record.resource.get(PROJECT_ATTRIBUTE, home) if record.resource else home

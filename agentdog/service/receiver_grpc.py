@@ -20,8 +20,8 @@ from agentdog.service.admission import Admission
 from agentdog.service.auth import Access, Authority, Forbidden, Unauthenticated
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
-from agentdog.spans.otlp import PROTOBUF, decode_logs, decode_traces
-from agentdog.spans.records import Decoded
+from agentdog.spans.otlp import PROTOBUF, decode_logs, receive_traces
+from agentdog.spans.records import Received
 
 _log = logging.getLogger(__name__)
 _PACKAGE = "opentelemetry.proto.collector"
@@ -63,7 +63,7 @@ class _Calls:
         self._metrics = metrics
 
     async def traces(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
-        return await self._records(request, context, "traces", decode_traces, otlp_answers.traces)
+        return await self._records(request, context, "traces", receive_traces, otlp_answers.traces)
 
     async def logs(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
         return await self._records(request, context, "logs", decode_logs, otlp_answers.logs)
@@ -80,7 +80,7 @@ class _Calls:
         request: bytes,
         context: Any,  # noqa: ANN401
         signal: str,
-        decode: Callable[[bytes, str], Decoded],
+        decode: Callable[[bytes, str], Received],
         answer: Callable[[Taken], Any],
     ) -> Any:  # noqa: ANN401
         async def store(access: Access, project: str | None) -> Any:  # noqa: ANN401

@@ -23,8 +23,8 @@ from agentdog.service.auth import Access, Authority
 from agentdog.service.bodies import UnsupportedEncoding
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
-from agentdog.spans.records import Decoded
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, receive_traces
+from agentdog.spans.records import Received
 
 _log = logging.getLogger(__name__)
 _CLIENT_LEFT = 499  # nginx's code; nobody reads it but our own count
@@ -39,7 +39,7 @@ def build_app(intake: Intake, metrics: Metrics, body_limit: int, authority: Auth
 
     @app.post("/v1/traces")
     async def traces(request: Request) -> Response:
-        return await receiver.records(request, "traces", decode_traces, otlp_answers.traces)
+        return await receiver.records(request, "traces", receive_traces, otlp_answers.traces)
 
     @app.post("/v1/logs")
     async def logs(request: Request) -> Response:
@@ -73,7 +73,7 @@ class _Receiver:
         self,
         request: Request,
         signal: str,
-        decode: Callable[[bytes, str], Decoded],
+        decode: Callable[[bytes, str], Received],
         answer: Callable[[Taken], Any],
     ) -> Response:
         async def store(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401 - a protobuf message

@@ -11,7 +11,8 @@ Errors: a body that cannot be read raises `DecodeError`; a span or record that b
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
@@ -22,10 +23,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from agentdog.base.errors import DecodeError
 from agentdog.spans import otlp_json, otlp_protobuf, otlp_salvage
-from agentdog.spans.records import Decoded
+from agentdog.spans.records import Decoded, Received, Sealed, Span
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+
+T = TypeVar("T", bound=Received)
 
 
 def decode_traces(body: bytes, content_type: str) -> Decoded:
@@ -46,6 +49,18 @@ def decode_traces(body: bytes, content_type: str) -> Decoded:
     return _guarded(lambda: _read(ExportTraceServiceRequest, SpanMessage, otlp_protobuf.traces, body))
 
 
+def receive_traces(body: bytes, content_type: str) -> Received:
+    """Reads an ``ExportTraceServiceRequest`` as `decode_traces` does, but leaves protobuf spans sealed."""
+    if _encoding(content_type) == JSON:
+        return decode_traces(body, content_type)
+    return _guarded(lambda: _read(ExportTraceServiceRequest, SpanMessage, otlp_protobuf.sealed, body))
+
+
+def opened(span: Sealed) -> Span:
+    """Takes a sealed span apart."""
+    return otlp_protobuf.opened(SpanMessage.FromString(span.raw), span.origin)
+
+
 def decode_logs(body: bytes, content_type: str) -> Decoded:
     """Reads an ``ExportLogsServiceRequest``; as `decode_traces`."""
     if _encoding(content_type) == JSON:
@@ -60,19 +75,19 @@ def _encoding(content_type: str) -> str:
     raise DecodeError(f"Content-Type {media_type or '(none)'!r} is not OTLP: send {PROTOBUF} or {JSON}")
 
 
-def _read(kind: Any, leaf: Any, walk: Any, body: bytes) -> Decoded:  # noqa: ANN401 - protobuf classes carry no types
+def _read(kind: Any, leaf: Any, walk: Callable[[Any], T], body: bytes) -> T:  # noqa: ANN401 - protobuf classes carry no types
     try:
         request = kind.FromString(body)
     except ProtobufError:
         rest, refused = otlp_salvage.without_broken(body, leaf)
-        read = cast(Decoded, walk(kind.FromString(rest)))
+        read = walk(kind.FromString(rest))
         return msgspec.structs.replace(read, rejected=read.rejected + refused)
-    return cast(Decoded, walk(request))
+    return walk(request)
 
 
-def _guarded(read: Any) -> Decoded:  # noqa: ANN401
+def _guarded(read: Callable[[], T]) -> T:
     try:
-        return cast(Decoded, read())
+        return read()
     except ProtobufError as error:
         raise DecodeError(f"the body is not an OTLP protobuf request: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:

@@ -7,9 +7,11 @@ from operator import attrgetter
 from typing import Any
 
 from agentdog.spans.otlp_build import log_trace, make_log, number, span_fault
-from agentdog.spans.records import Decoded, Event, Log, Rejection, Span
+from agentdog.spans.records import Decoded, Event, Log, Origin, Received, Rejection, Sealed, Span
 
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_NO_TRACE_BYTES, _NO_SPAN_BYTES = bytes(16), bytes(8)
+_TRACE, _SPAN = len(_NO_TRACE_BYTES), len(_NO_SPAN_BYTES)
 #: A span's fields in one call: each costs more to ask for than to have.
 _FIELDS = attrgetter(
     "trace_id",
@@ -26,6 +28,8 @@ _FIELDS = attrgetter(
     "events",
     "links",
 )
+#: What decides whether a span is sound.
+_PLACE = attrgetter("trace_id", "span_id", "parent_span_id", "start_time_unix_nano")
 
 
 def traces(request: Any) -> Decoded:  # noqa: ANN401
@@ -44,6 +48,36 @@ def traces(request: Any) -> Decoded:  # noqa: ANN401
                 else:
                     rejected.append(fault)
     return Decoded(records=tuple(spans), rejected=tuple(rejected))
+
+
+def sealed(request: Any) -> Received:  # noqa: ANN401
+    """Reads an ``ExportTraceServiceRequest`` as far as a receiver has to: what `traces` refuses is refused."""
+    spans: list[Sealed] = []
+    rejected: list[Rejection] = []
+    for group in request.resource_spans:
+        resource = _attributes(group.resource.attributes)
+        for scoped in group.scope_spans:
+            origin = Origin(resource, scoped.scope.name, scoped.scope.version)
+            for message in scoped.spans:
+                trace, span, parent, start = _PLACE(message)
+                if (
+                    len(trace) == _TRACE
+                    and len(span) == _SPAN
+                    and len(parent) in (0, _SPAN)
+                    and start > 0
+                    and trace != _NO_TRACE_BYTES
+                    and span != _NO_SPAN_BYTES
+                ):
+                    raw = message.SerializeToString()
+                    spans.append(Sealed(trace_id=trace.hex(), span_id=span.hex(), origin=origin, raw=raw))
+                elif (fault := span_fault(opened(message, origin))) is not None:
+                    rejected.append(fault)
+    return Received(records=tuple(spans), rejected=tuple(rejected))
+
+
+def opened(message: Any, origin: Origin) -> Span:  # noqa: ANN401
+    """Reads one ``trace.v1.Span``."""
+    return _span(message, origin.resource, origin.scope, origin.scope_version)
 
 
 def logs(request: Any) -> Decoded:  # noqa: ANN401

@@ -82,6 +82,50 @@ class Log(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_fie
 Record = Span | Log
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """What the spans of one scope share: the resource's attributes, the scope's name and version."""
+
+    resource: dict[str, Any]
+    scope: str
+    scope_version: str
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A span that was checked and not taken apart: ``raw`` is one ``trace.v1.Span`` as protobuf.
+
+    A receiver needs no more of most spans; who weaves them opens them (`agentdog.spans.otlp.opened`).
+    """
+
+    trace_id: str
+    span_id: str
+    origin: Origin
+    raw: bytes
+
+    @property
+    def id(self) -> str:
+        """As `Span.id`."""
+        return f"{self.trace_id}:{self.span_id}"
+
+    @property
+    def unit(self) -> str:
+        """As `Span.unit`."""
+        return f"trace:{self.trace_id}"
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """As `Span.resource`."""
+        return self.origin.resource
+
+    @property
+    def scope(self) -> str:
+        """As `Span.scope`."""
+        return self.origin.scope
+
+
+#: A record as a receiver hands it on.
+Arrived = Record | Sealed
+
+
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """A span or record that was not taken: which, and why."""
 
@@ -89,8 +133,14 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """One OTLP request: what it held in order, and what of it was refused."""
 
-    records: tuple[Record, ...]
+    records: tuple[Arrived, ...]
     rejected: tuple[Rejection, ...] = ()
+
+
+class Decoded(Received, frozen=True, kw_only=True):
+    """A request of which nothing is sealed."""
+
+    records: tuple[Record, ...]

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from agentdog.store import keys
-from agentdog.store.codec import inflate
+from agentdog.store.deltas import refers_to
 from agentdog.store.link import Command, Link
+from agentdog.store.shelf import raw_of
 
 _ALL = range(keys.PARTITIONS)
 
@@ -76,8 +77,8 @@ async def _named(link: Link, key: bytes) -> tuple[str, str] | None:
         return project, unit
     values = await link.one("HVALS", key)
     for value in values:
-        if value[:1] in b"{(":
-            record = msgspec.json.decode(inflate(value))
+        if refers_to(value) is None:
+            record = msgspec.json.decode(raw_of(b"", {b"": value}))
             trace = record.get("trace_id")
             return project, f"trace:{trace}" if trace else f"session:{record.get('session') or 'none'}"
     return None

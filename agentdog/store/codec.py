@@ -16,10 +16,9 @@ T = TypeVar("T")
 #: Shorter values are left alone: a frame's header and its time cost more than they save.
 WORTH_COMPRESSING = 256
 _LEVEL = 1  # a quarter of the time of level 3 on records of a kilobyte, and a fiftieth more bytes
-_SMALL = 4096  # compressing costs three times what encoding does, and such records are rewritten within seconds
-_JSON_OBJECT = 0x7B  # "{"; a frame begins with 0x28 (RFC 8878)
+_FRAME = 0x28  # the first byte of a frame (RFC 8878); JSON begins with "{", a bundle with an array of MessagePack
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 _stable = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -34,19 +33,13 @@ class _PerThread(threading.local):
 _zstd = _PerThread()
 
 
-def quickly(value: msgspec.Struct) -> bytes:
-    """Encodes a struct whose sender waits; what is small is left for whoever reads it first to compress."""
-    raw = _encode(value)
-    return raw if len(raw) < _SMALL else _zstd.compress(raw)
-
-
 def pack(value: msgspec.Struct) -> bytes:
     """Encodes a struct."""
-    return squeeze(_encode(value))
+    return squeeze(encode(value))
 
 
 def squeeze(raw: bytes) -> bytes:
-    """Compresses a struct's JSON where that pays."""
+    """Compresses where that pays."""
     return raw if len(raw) < WORTH_COMPRESSING else _zstd.compress(raw)
 
 
@@ -61,5 +54,5 @@ def unpack(raw: bytes, kind: type[T]) -> T:
 
 
 def inflate(raw: bytes) -> bytes:
-    """Returns the JSON that `pack` compressed, or left as it was."""
-    return raw if raw[0] == _JSON_OBJECT else _zstd.decompress(raw)
+    """Returns what `squeeze` compressed, or left as it was."""
+    return _zstd.decompress(raw) if raw[0] == _FRAME else raw

@@ -17,7 +17,7 @@ from agentdog.guards import Verdict
 from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.outbound import Delivery
 from agentdog.review import Review, Suppression
-from agentdog.spans.records import Decoded, Record
+from agentdog.spans.records import Received, Record
 from agentdog.store.ages import Aged
 from agentdog.store.finding import Kind
 from agentdog.store.keys import Lane
@@ -66,7 +66,7 @@ __all__ = [
 class Store(Protocol):
     """Everything the service asks of Redis. Every method raises `StoreUnavailable` when Redis does not answer."""
 
-    async def append(self, project: str, batch: Decoded) -> Receipt:
+    async def append(self, project: str, batch: Received) -> Receipt:
         """Writes one request's records and its counters atomically per unit; once it returns, they are durable."""
         ...
 

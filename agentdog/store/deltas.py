@@ -5,8 +5,9 @@ appended (*loose*: JSON, compressed by itself); earlier ones are (name of a larg
 history lies in the journal once, however often it was sent and in whichever convention, flattened or as a blob. The
 difference is zstd with the other record as its dictionary (RFC 8878, raw content), hence without loss for any bytes.
 
-Forms, told by the first byte: ``{`` and ``(`` (zstd) are loose; ``E`` is a difference: one byte of length, the field of
-the record it refers to, the frame. Another first byte is another version's.
+Forms, told by the first byte: ``{`` and ``(`` (zstd) are loose, and so is what lies in a bundle (`bundles`); ``E`` is a
+difference: one byte of length, the field of the record it refers to, the frame. Another first byte is another
+version's.
 
 Invariant: a difference refers to a record that is greater by (length, field) and what a record says never changes, so
 chains end in a loose record, whoever folds.
@@ -18,6 +19,7 @@ import msgspec
 import zstandard
 
 from agentdog.base.errors import OutsideError
+from agentdog.store import bundles
 
 _LOOSE, _DIFFERENCE = b"{(", b"E"
 _LEVEL = 9  # lower levels lose sight of the history in spans of megabytes, higher ones gain nothing
@@ -34,17 +36,17 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_loose(stored: bytes) -> bool:
     """Whether a record lies as it was appended."""
-    return stored[:1] in _LOOSE
+    return stored[:1] in _LOOSE or bundles.is_bundled(stored)
 
 
 def refers_to(stored: bytes) -> bytes | None:
-    """Returns the field that a difference refers to; None of a loose record.
+    """Returns the field that is to be read first: of a difference its base, of a bundle its holder; None of the rest.
 
     Raises:
         OutsideError: another version has written this.
     """
     if is_loose(stored):
-        return None
+        return bundles.refers_to(stored)
     if stored[:1] != _DIFFERENCE:
         raise OutsideError(f"a record of form {stored[:1]!r} lies in the store: read it with the version that wrote it")
     return stored[2 : 2 + stored[1]]

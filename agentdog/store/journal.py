@@ -11,14 +11,14 @@ that are gathered at the same time at least one sees the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from agentdog.base.clock import Clock
 from agentdog.base.threads import beside
 from agentdog.spans import Memory
-from agentdog.spans.records import Decoded, Record
+from agentdog.spans.records import Arrived, Received, Record
 from agentdog.store import keys, refusals, scripts
-from agentdog.store.codec import quickly
+from agentdog.store.bundles import MOST, bundles
 from agentdog.store.contract import Receipt
 from agentdog.store.deltas import refers_to
 from agentdog.store.index import Joins
@@ -26,11 +26,9 @@ from agentdog.store.link import Command, Link
 from agentdog.store.retold import Source
 from agentdog.store.shelf import Fold, Loose, Shelf, field_of, raw_of
 
-#: Records written by one script call: Redis runs nothing else meanwhile, so a call stays in the low milliseconds.
-_CHUNK = 256
 _FEW, _SMALL = 32, 1 << 15  # records, and their bytes, that are read or folded in a few milliseconds
 _HOPS = 8  # records of a chain that are asked for one by one
-_FOLDS = 32  # records folded by one script call, for the same reason
+_FOLDS = MOST  # records folded by one script call: Redis runs nothing else meanwhile, so it stays in the milliseconds
 #: Records that were read stay here up to this size, as JSON: a run of 200 steps with 5 kB messages sends 0.1 GB.
 _KEPT_BYTES = 128 * 2**20
 
@@ -51,39 +49,35 @@ class Journal:
         self._joins = Joins(link)
         self._shelves: dict[tuple[str, str], Shelf] = {}  # the least recently used first
 
-    async def append(self, project: str, batch: Decoded) -> Receipt:
-        """Writes a request's records in one round trip; atomic per unit and chunk; durable once it returns."""
-        units: dict[str, list[Record]] = defaultdict(list)
+    async def append(self, project: str, batch: Received) -> Receipt:
+        """Writes a request's records in one round trip; atomic per unit and bundle; durable once it returns."""
+        units: dict[str, list[Arrived]] = defaultdict(list)
         for record in batch.records:
             units[record.unit].append(record)
         before: list[Command] = [("SADD", keys.PROJECTS, project)]
         appends: list[Command] = []
         for unit, records in units.items():
-            for start in range(0, len(records), _CHUNK):
-                appends.append(self._append(project, unit, records[start : start + _CHUNK]))
+            appends += self._appends(project, unit, records)
         if batch.rejected:
             before.append(refusals.command(project, batch.rejected))
         answers = await self._link.many(before + appends) if units or batch.rejected else []
         stored = sum(answers[len(before) :])
         return Receipt(stored=stored, duplicate=len(batch.records) - stored, rejected=len(batch.rejected))
 
-    def _append(self, project: str, unit: str, records: Sequence[Record]) -> Command:
+    def _appends(self, project: str, unit: str, records: Sequence[Arrived]) -> list[Command]:
         now_ms = self._clock.now_ns() // 1_000_000
         number = keys.partition(project, unit)
-        pairs = [value for record in records for value in (field_of(record), quickly(record))]
-        return scripts.APPEND.call(
-            [
-                keys.records(project, unit),
-                keys.count(number, project),
-                keys.dirty(number),
-                keys.work(number),
-                keys.ages(number),
-            ],
-            project,
-            unit,
-            now_ms,
-            *pairs,
-        )
+        names = [
+            keys.records(project, unit),
+            keys.count(number, project),
+            keys.dirty(number),
+            keys.work(number),
+            keys.ages(number),
+        ]
+        return [
+            scripts.APPEND.call(names, project, unit, now_ms, count, bundle, *fields)
+            for fields, count, bundle in bundles(records, field_of)
+        ]
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """Returns all records of the unit and of every unit joined to it, however indirectly."""
@@ -147,8 +141,7 @@ class Journal:
         if shelf is None:
             return
         folds = await beside(shelf.size < _SMALL, shelf.folds)
-        for start in range(0, len(folds), _FOLDS):
-            chunk = folds[start : start + _FOLDS]
+        for chunk in _chunks(folds):
             if not await self._link.run(scripts.FOLD, [keys.records(project, unit)], *_arguments(chunk)):
                 self._shelves.pop(key, None)  # somebody else folded, or deleted: what lies there is to be read anew
                 return
@@ -192,6 +185,21 @@ def _read_alone(answer: Sequence[bytes]) -> Shelf:
     shelf = Shelf()
     shelf.put(_pairs(answer))
     return shelf
+
+
+def _chunks(folds: Iterable[Fold]) -> Iterator[list[Fold]]:
+    """Splits what is to be folded; a bundle stays whole."""
+    groups: dict[bytes, list[Fold]] = {}
+    for each in folds:
+        groups.setdefault(each.bundle or b"alone:" + each.field, []).append(each)
+    chunk: list[Fold] = []
+    for group in groups.values():
+        if chunk and len(chunk) + len(group) > _FOLDS:
+            yield chunk
+            chunk = []
+        chunk += group
+    if chunk:
+        yield chunk
 
 
 def _arguments(folds: Sequence[Fold]) -> list[str | int | bytes | float]:

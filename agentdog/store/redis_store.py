@@ -16,7 +16,7 @@ from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.outbound import Delivery
 from agentdog.review import Review, Suppression
 from agentdog.spans import Memory
-from agentdog.spans.records import Decoded, Record
+from agentdog.spans.records import Received, Record
 from agentdog.store import accounting, ages, finding, keys, refusals, scripts, server_info
 from agentdog.store.analyses import AnalysisShelf
 from agentdog.store.attributions import AttributionShelf
@@ -96,7 +96,7 @@ class RedisStore:
         self._tokens = Tokens(link, clock)
         self._audit = AuditLog(link, clock)
 
-    async def append(self, project: str, batch: Decoded) -> Receipt:
+    async def append(self, project: str, batch: Received) -> Receipt:
         """See `Journal.append`."""
         return await self._journal.append(project, batch)
 

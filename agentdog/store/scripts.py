@@ -28,17 +28,26 @@ class Script:
 
 # Whoever queues something rings (`doorbell`); a server that forbids this user to publish does no harm.
 
-#: Stores what is new of one unit, counts, and queues the unit unless it waits already. Returns the number stored.
-#: KEYS records, count, dirty, work, ages; ARGV project, unit, time in ms, (id, blob)…
+#: Stores what is new of one bundle (`bundles`), counts, and queues the unit unless it waits already. The first new
+#: record holds the bundle, the others refer to it. Returns the number stored.
+#: KEYS records, count, dirty, work, ages; ARGV project, unit, time in ms, records received, bundle, field…
 APPEND = Script("""
-local stored, received = 0, (#ARGV - 3) / 2
-for i = 4, #ARGV, 2 do
-  stored = stored + redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1])
+local received, stored, holder = tonumber(ARGV[4]), 0, nil
+local fresh, known = {}, redis.call('EXISTS', KEYS[1]) == 1
+for i = 6, #ARGV do
+  if not known or redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then
+    local place = string.char(i - 6)
+    stored = stored + 1
+    fresh[2 * stored - 1] = ARGV[i]
+    fresh[2 * stored] = holder and 'B' .. place .. holder or 'P' .. place .. ARGV[5]
+    holder = holder or ARGV[i]
+  end
 end
 redis.call('HINCRBY', KEYS[2], 'received', received)
-redis.call('HINCRBY', KEYS[2], 'stored', stored)
-redis.call('HINCRBY', KEYS[2], 'duplicate', received - stored)
+if stored > 0 then redis.call('HINCRBY', KEYS[2], 'stored', stored) end
+if stored < received then redis.call('HINCRBY', KEYS[2], 'duplicate', received - stored) end
 if stored > 0 then
+  redis.call('HSET', KEYS[1], unpack(fresh))
   local name = ARGV[1] .. '\\n' .. ARGV[2]
   redis.call('ZADD', KEYS[5], ARGV[3], name)
   if redis.call('SADD', KEYS[3], name) == 1 then

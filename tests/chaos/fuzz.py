@@ -29,8 +29,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agentdog.base.errors import AgentDogError
 from agentdog.service import bodies
 from agentdog.spans import reconstruct
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
-from agentdog.store.codec import pack, quickly
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, opened, receive_traces
+from agentdog.spans.records import Received, Sealed
+from agentdog.store.bundles import bundles, records_in
+from agentdog.store.codec import pack
 from agentdog.store.retold import plain
 from agentdog.store.shelf import field_of
 from tests.spans.compare import CAPTURES
@@ -71,7 +73,7 @@ class Fuzzer:
     def protobuf(self) -> Input:
         body, logs = self._chance.choice(self._recorded)
         wrong = self._damaged(body)
-        return wrong, lambda: _stored((decode_logs if logs else decode_traces)(wrong, PROTOBUF))
+        return wrong, lambda: _stored(decode_logs(wrong, PROTOBUF) if logs else _received(wrong))
 
     def json(self) -> Input:
         if self._chance.random() < 0.5:
@@ -211,15 +213,23 @@ def _request(attributes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _stored(decoded: Any) -> None:
-    for record in decoded.records:
-        field_of(record)
-        quickly(record)
+def _received(body: bytes) -> Received:
+    """Reads a request as a receiver does; what is sealed must open as what reading it at once gives."""
+    received = receive_traces(body, PROTOBUF)
+    read = decode_traces(body, PROTOBUF)
+    assert tuple(opened(r) if isinstance(r, Sealed) else r for r in received.records) == read.records
+    assert received.rejected == read.rejected
+    return received
+
+
+def _stored(decoded: Received) -> None:
+    for _, _, bundle in bundles(decoded.records, field_of):
+        records_in(b"P\0" + bundle)
 
 
 def _woven(body: bytes) -> None:
+    _stored(_received(body))
     decoded = decode_traces(body, PROTOBUF)
-    _stored(decoded)
     for trajectory in reconstruct(decoded.records):
         plain(trajectory)
         pack(trajectory)

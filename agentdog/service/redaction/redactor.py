@@ -20,8 +20,9 @@ from agentdog.service.redaction.detectors import secrets as all_secrets
 from agentdog.service.redaction.key import fingerprint
 from agentdog.service.redaction.personal import DETECTORS, is_card
 from agentdog.service.settings import Personal
+from agentdog.spans.otlp import opened
 from agentdog.spans.otlp_build import make_log
-from agentdog.spans.records import Decoded, Event, Log, Record, Rejection, Span
+from agentdog.spans.records import Arrived, Event, Log, Received, Record, Rejection, Sealed, Span
 
 T = TypeVar("T", bound=msgspec.Struct)
 #: Told of each record's finds, by kind, so that they are counted for its project.
@@ -58,6 +59,7 @@ class Redactor:
         self._gated = None not in gates
         self._names = any(each.contextual for each in detectors)
         self._cards = "card" in self._personal
+        self._gates_bytes = self._gated and not self._cards
         given = [gate for gate in (*gates, NAME_GATE if self._names else None, _ESCAPES) if gate is not None]
         self._gate = re2.compile("|".join(f"(?:{gate})" for gate in given).encode())  # bodies are bytes of any sort
         self._which = re2.Set.SearchSet()
@@ -70,7 +72,7 @@ class Redactor:
         """Names the key without telling it."""
         return fingerprint(self._key)
 
-    def clean(self, decoded: Decoded, body: bytes | None = None) -> tuple[Decoded, list[Finds]]:
+    def clean(self, decoded: Received, body: bytes | None = None) -> tuple[Received, list[Finds]]:
         """Redacts a request.
 
         Args:
@@ -80,13 +82,23 @@ class Redactor:
         Returns:
             The request as it may be stored, and what was found in each of its records.
         """
-        if body is not None and self._gated and not self._cards and self._gate.search(body) is None:
+        if body is not None and self._gates_bytes and self._gate.search(body) is None:
             return decoded, [{}] * len(decoded.records)
-        cleaned = [self.record(record) for record in decoded.records]
+        cleaned = [self._arrived(record) for record in decoded.records]
         rejected = tuple(
             Rejection(id=self.text(fault.id), reason=self.text(fault.reason)) for fault in decoded.rejected
         )
-        return Decoded(records=tuple(r for r, _ in cleaned), rejected=rejected), [finds for _, finds in cleaned]
+        kept = msgspec.structs.replace(decoded, records=tuple(r for r, _ in cleaned), rejected=rejected)
+        return kept, [finds for _, finds in cleaned]
+
+    def _arrived(self, record: Arrived) -> tuple[Arrived, Finds]:
+        """Redacts one record; a sealed span is opened only where its bytes, or its resource, need a closer look."""
+        if not isinstance(record, Sealed):
+            return self.record(record)
+        calm = self._gates_bytes and self._gate.search(record.raw) is None
+        if calm and not self.suspicious(_texts(record.resource, 0)):
+            return record, {}
+        return self.record(opened(record))
 
     def record(self, record: Record) -> tuple[Record, Finds]:
         """Redacts one record; the id of a log record is made anew of what is left."""

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +16,9 @@ from agentdog.service.inline import Action, Asked
 from agentdog.service.redaction import Redactor, build
 from agentdog.service.redaction.detectors import secrets
 from agentdog.service.redaction.personal import is_card
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, receive_traces
 from agentdog.spans.otlp_encode import encode_logs, encode_traces
-from agentdog.spans.records import Decoded, Log, Record, Span
+from agentdog.spans.records import Decoded, Event, Log, Record, Sealed, Span
 from tests.support.records import span
 
 KEY = b"k" * 32
@@ -96,6 +97,29 @@ def test_the_first_look_at_a_body_overlooks_nothing(text: str, secret: str, medi
     cleaned, finds = REDACTOR.clean(decode_traces(body, media), body)
     assert secret not in str(cleaned.records[0])
     assert sum(finds[0].values()) >= 1
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+@pytest.mark.parametrize("where", ["attribute", "event", "status", "resource"])
+def test_a_sealed_span_is_opened_where_a_secret_may_be_and_its_neighbours_are_not(
+    text: str, secret: str, where: str
+) -> None:
+    calm = span(0, 1, note="nothing to see")
+    places: dict[str, Any] = {
+        "attribute": {"attributes": {"note": text}},
+        "event": {"events": (Event(name="e", attributes={"note": text}),)},
+        "status": {"status_message": text},
+        "resource": {"resource": {"note": text}},
+    }
+    leak = msgspec.structs.replace(calm, span_id="0" * 15 + "9", **places[where])
+    body = encode_traces([calm, leak])
+    cleaned, finds = REDACTOR.clean(receive_traces(body, PROTOBUF), body)
+    found = {each.id: each for each in cleaned.records}
+    assert isinstance(found[calm.id], Sealed)
+    opened = found[leak.id]
+    assert isinstance(opened, Span)
+    assert secret not in str(opened)
+    assert [sum(each.values()) > 0 for each in finds] == [each is opened for each in cleaned.records]
 
 
 def cleaned(record: Record, redactor: Redactor = REDACTOR) -> Any:
