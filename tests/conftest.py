@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from agentdog.service.settings import Settings, load_settings
+
+# Tests never assert on the clock, and machines are busy: an example may take as long as it takes.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def _free_ports() -> list[int]:

@@ -60,7 +60,7 @@ def changed(value: Any, random: Any, put: Any) -> Any:
         place = inner
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(names), st.randoms(use_true_random=False), junk)
 def test_a_changed_file_is_read_or_refused(name: str, random: Any, put: Any) -> None:
     rows = changed(sample(name), random, put)

@@ -41,7 +41,6 @@ def told(verdict: Verdict) -> tuple[object, ...]:
     return verdict.outcome, verdict.p_unsafe, verdict.labels, verdict.evidence, verdict.reason, verdict.detail
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_a_session_extended_step_by_step_equals_one_rebuilt_from_the_prefix(steps: list[Step]) -> None:
     guard = EmbeddedGuard()
@@ -50,7 +49,7 @@ def test_a_session_extended_step_by_step_equals_one_rebuilt_from_the_prefix(step
     assert incremental == rebuilt
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(STEPS, STEPS, STEPS)
 def test_a_copy_and_its_original_go_on_apart(before: list[Step], one: list[Step], other: list[Step]) -> None:
     guard = EmbeddedGuard()
@@ -66,7 +65,6 @@ def test_a_copy_and_its_original_go_on_apart(before: list[Step], one: list[Step]
         assert told(asyncio.run(session.verdict())) == told(verdicts(guard, [*before, *rest])[-1])
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_p_unsafe_never_falls_and_evidence_lies_in_the_prefix(steps: list[Step]) -> None:
     found = verdicts(EmbeddedGuard(), steps)

@@ -238,7 +238,7 @@ def test_tool_definitions_in_several_forms() -> None:
         assert (tool.name, tool.description, tool.parameters) == ("f", "d", schema)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(2, 200))
 def test_cut_text_gives_only_what_stood_there(length: int) -> None:
     whole = json.dumps([{"role": "user", "content": 'He said "é\\n" and left'}, {"role": "assistant", "n": [1, 2]}])
@@ -247,7 +247,7 @@ def test_cut_text_gives_only_what_stood_there(length: int) -> None:
         assert 'He said "é\\n" and left'.startswith(found[0]["content"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=12),

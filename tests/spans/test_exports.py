@@ -135,7 +135,7 @@ _MAKERS: dict[str, tuple[list[str], Callable[[Iterable[Span]], Any]]] = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(_MAKERS)), st.integers(0, 100), st.randoms(use_true_random=False))
 def test_twice_and_in_any_order_is_once(tool: str, number: int, random: Any) -> None:
     names, make = _MAKERS[tool]

@@ -43,7 +43,7 @@ def agree(memory: Memory, arrived: list[Record]) -> None:
     assert remembered(memory, arrived) == pure(arrived)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(names, min_size=1, max_size=2, unique=True), st.randoms(use_true_random=False), st.integers(0, 30))
 def test_every_prefix_of_any_arrival_is_woven_as_from_nothing(
     chosen: list[str], rng: random.Random, disorder: int
@@ -80,7 +80,7 @@ def run(length: int) -> list[Record]:
     return out
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 24), st.randoms(use_true_random=False), st.integers(0, 12))
 def test_a_long_run_is_woven_as_from_nothing(length: int, rng: random.Random, disorder: int) -> None:
     known = run(length)

@@ -173,7 +173,7 @@ def test_a_field_of_a_wrong_type_in_json_costs_its_span_only(wrong: dict[str, An
     assert fault.id.endswith("02" * 8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_random_bytes_raise_nothing_else(body: bytes) -> None:
     for decode in (decode_traces, decode_logs):
@@ -184,7 +184,7 @@ def test_random_bytes_raise_nothing_else(body: bytes) -> None:
                 continue
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_bodies_raise_nothing_else(data: st.DataObject) -> None:
     good = (CAPTURES / "pydantic-ai-v3/A/001-traces.pb").read_bytes()
@@ -212,7 +212,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(json_values)
 def test_random_json_raises_nothing_else(value: Any) -> None:
     body = json.dumps(value).encode()

@@ -37,7 +37,7 @@ def sessions(name: str) -> frozenset[str | None]:
     return frozenset(t.session_id for t in reconstruct(records(name))) - {None}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(names, st.integers(1, 3), st.randoms(use_true_random=False))
 def test_order_split_and_repetition_change_nothing(name: str, times: int, random: object) -> None:
     known = list(records(name)) * times
@@ -45,7 +45,7 @@ def test_order_split_and_repetition_change_nothing(name: str, times: int, random
     assert tuple(woven(known)) == alone(name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names, names, st.randoms(use_true_random=False))
 def test_two_captures_interleaved_stay_themselves(one: str, other: str, random: object) -> None:
     if one == other or sessions(one) & sessions(other):
@@ -55,7 +55,7 @@ def test_two_captures_interleaved_stay_themselves(one: str, other: str, random: 
     assert woven(known) == sorted((*alone(one), *alone(other)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(names, min_size=1, max_size=3, unique=True))
 def test_units_that_share_keys_hold_whole_trajectories(chosen: list[str]) -> None:
     units: dict[str, list[Record]] = defaultdict(list)
@@ -78,7 +78,7 @@ def test_units_that_share_keys_hold_whole_trajectories(chosen: list[str]) -> Non
     assert sorted(t for part in gathered for t in part) == woven([r for known in units.values() for r in known])
 
 
-@settings(max_examples=len(NAMES), deadline=None)
+@settings(max_examples=len(NAMES))
 @given(names)
 def test_what_was_shown_stays_unless_it_was_provisional(name: str) -> None:
     arrived: list[Record] = []
@@ -101,7 +101,7 @@ ODD = r"""null 1 0.5 true "" "[]" "{}" "[[]]" "null" [1,null] {"a":[1]} "ChatMes
 odd_values = st.sampled_from([json.loads(text) for text in ODD.split()])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names, st.data())
 def test_odd_attributes_break_nothing(name: str, data: st.DataObject) -> None:
     known: list[Record] = []

@@ -189,7 +189,7 @@ def runs(draw: st.DrawFn) -> Trajectory:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(runs())
 def test_any_run(trajectory: Trajectory) -> None:
     same(trajectory)
@@ -206,7 +206,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 attributes = st.dictionaries(st.text(max_size=5), values, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(attributes, attributes, attributes, st.text(max_size=5))
 def test_encoding_is_undone_by_decoding(
     one: dict[str, Any], two: dict[str, Any], three: dict[str, Any], name: str

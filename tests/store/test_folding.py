@@ -44,7 +44,7 @@ def test_a_form_of_another_version_is_named() -> None:
         refers_to(b"Z...")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(captures, st.randoms(use_true_random=False), st.integers(1, 4))
 def test_captures_folded_in_any_order_and_parts_are_read_back(name: str, rng: Any, parts: int) -> None:
     known = {record.id: record for record in load(CAPTURES / name)}

@@ -110,7 +110,7 @@ _requests = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=_requests)
 def test_received_is_stored_plus_duplicate_plus_rejected(server_url: str, requests: Any) -> None:
     async def scenario(store: RedisStore) -> None:

@@ -45,7 +45,7 @@ def source(number: int) -> Source:
     return Source("trace:abc", bytes([number]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(), st.dictionaries(st.text(), values, max_size=3), st.lists(st.binary(max_size=400), max_size=6))
 def test_any_trajectory_comes_back_whatever_the_records_say(
     text: str, arguments: dict[str, Any], raws: list[bytes]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -40,10 +41,10 @@ class IdleGuard:
         return None
 
 
-def app_over(store: Store, guard: Guard | None = None) -> FastAPI:
-    """The read API alone."""
+def app_over(store: Store, guard: Guard | None = None, **parts: Any) -> FastAPI:
+    """The API alone; `serving` closes its store."""
     app = FastAPI()
-    app.include_router(build_router(store, guard or IdleGuard()))
+    app.include_router(build_router(store, guard or IdleGuard(), **parts))
     app.state.store = store
     return app
 

@@ -11,19 +11,17 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from agentdog.client import AsyncClient, Client
 from agentdog.guards import Guard, GuardInfo, GuardSession, Health, Outcome, Reason, Verdict
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.server import ServerGuard
 from agentdog.policy import Decision
-from agentdog.service.api import build_router
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.store.contract import Store
 from agentdog.trajectory import Header, Step
 from tests.support import runs
-from tests.support.live_api import fill, serving
+from tests.support.live_api import app_over, fill, serving
 from tests.support.scripted_guard import closed_port, completion, scripted_guard
 from tests.support.stores import running_server, store_at
 
@@ -85,9 +83,7 @@ def checking(url: str, guard: Guard | None = None, rules: str | None = None, **o
     store: Store = store_at(url)
     guard = guard or EmbeddedGuard()
     policy = PolicyFile(Path(rules)) if rules else PolicyFile(None)
-    app = FastAPI()
-    app.include_router(build_router(store, guard, checker=Checker(store, guard, policy, **options)))
-    with serving(app) as base:
+    with serving(app_over(store, guard, checker=Checker(store, guard, policy, **options))) as base:
         yield base
 
 

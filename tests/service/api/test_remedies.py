@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
 from agentdog.client import Client, NotFound
 from agentdog.guards import Outcome
-from agentdog.service.api import build_router
 from agentdog.service.inline import Checker, PolicyFile
 from tests.service.api.test_check import Fixed, said
 from tests.support import runs
-from tests.support.live_api import fill, serving
+from tests.support.live_api import app_over, fill, serving
 from tests.support.stores import running_server, store_at
 
 
@@ -27,10 +25,8 @@ def store_url() -> Iterator[str]:
 
 def test_the_rule_names_its_step_and_cost_and_is_obeyed_where_it_is_applied(store_url: str, tmp_path: Path) -> None:
     store, path = store_at(store_url), tmp_path / "policy.yaml"
-    app = FastAPI()
     checker = Checker(store, Fixed(said(Outcome.SAFE)), PolicyFile(path))
-    app.include_router(build_router(store, Fixed(None), checker=checker))
-    with serving(app) as base:
+    with serving(app_over(store, Fixed(None), checker=checker)) as base:
         client = Client(base)
         found = client.remedies("run-injected", last=20)
         (remedy,) = found["remedies"]
