@@ -26,7 +26,7 @@ OURS = ("sidecar", "receiver", "worker", "dashboard", "wording")
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -112,3 +112,17 @@ def test_the_pins_of_the_image_are_those_of_the_tests() -> None:
         return set(re.findall(r"^(\S+==\S+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.M))
 
     assert pins("core") <= pins("ui")
+
+
+def test_the_collectors_pipelines_name_what_is_configured() -> None:
+    """No Collector is here to be asked: every component that is used is there, and none is there unused."""
+    said = yaml.safe_load((DEPLOY / "otel-collector.yaml").read_text())
+    pipelines = said["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(said[kind]) == {name for pipeline in pipelines for name in pipeline[kind]}
+    assert set(said["extensions"]) == set(said["service"]["extensions"])
+    queue = said["exporters"]["otlphttp/agentdog"]["sending_queue"]
+    assert queue["storage"] in said["extensions"]
+    assert all(pipeline["processors"][0] == "memory_limiter" for pipeline in pipelines)
+    variables = set(re.findall(r"\$\{env:(\w+)", (DEPLOY / "otel-collector.yaml").read_text()))
+    assert variables - {"AGENTDOG_TOKEN"} == set(services({})["collector"]["environment"])
