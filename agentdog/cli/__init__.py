@@ -44,6 +44,7 @@ COMMANDS = {
     "outbound": "See who else was told, test whether it arrives.",
     "learn": "Learn a guard for one project from its reviewed runs.",
     "guards": "List guards, check what one can do.",
+    "plan": "Say which guard fits a GPU, for how many agents.",
     "packs": "List prompts, use the official wording, measure short forms.",
     "tokens": "Make, list and revoke bearer tokens.",
     "forget": "Delete a run, a session, or all that is kept of a person.",

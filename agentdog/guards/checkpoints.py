@@ -62,7 +62,8 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Attributes:
         weights_gib: form → GiB of the weights alone.
-        cache_gib: GiB of the key-value cache of one full context at bf16; ``None`` where not known.
+        kv_bytes: of the key-value cache per token at bf16; ``None`` where not known.
+        cache_gib: the same in GiB for one full context.
         serve: the command line for vLLM.
         needs: what its authors say that a server must be.
         revision: commit on the hub that third parties ran; ``--revision`` pins it.
@@ -76,6 +77,7 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     template: Template
     context: int
     weights_gib: dict[str, float]
+    kv_bytes: int | None = None
     cache_gib: float | None
     serve: str
     needs: str
@@ -109,6 +111,7 @@ def _served(entry: Checkpoint, base: Base) -> Served:
         template=base.template,
         context=context,
         weights_gib={form: round(base.parameters * size / _GIB, 1) for form, size in FORMS.items()},
+        kv_bytes=base.kv_bytes,
         cache_gib=None if base.kv_bytes is None else round(base.kv_bytes * context / _GIB, 1),
         serve=f"vllm serve {entry.id} --max-model-len {context} --enable-prompt-tokens-details "
         "--scheduling-policy priority",
