@@ -22,7 +22,7 @@ def main() -> None:
     st.logo(str(ASSETS / "logo.svg"), size="large")
     if not source.let_in():
         return
-    page = st.navigation([nav.live(), nav.trajectories(), nav.trajectory()], position="top")
+    page = st.navigation(nav.pages(), position="top")
     nav.follow_search()
     asked = st.query_params.get("q")
     if asked and page.url_path != nav.trajectory().url_path:

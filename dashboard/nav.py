@@ -5,6 +5,8 @@ Invariant: an id goes into a link as a query parameter only, so it can lead to n
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import NoReturn
 
 import streamlit as st
@@ -16,37 +18,65 @@ _SEARCHED = "searched_for"
 _BOX = "search_box"
 
 
-def _live() -> None:
-    from dashboard.views import live  # views import this module: imported when the page is drawn
+def _drawing(view: str) -> Callable[[], None]:
+    """Returns what draws a page; its module is imported then, as views import this one."""
 
-    live.render()
+    def draw() -> None:
+        import_module(f"dashboard.views.{view}").render()
 
-
-def _trajectories() -> None:
-    from dashboard.views import trajectories
-
-    trajectories.render()
-
-
-def _trajectory() -> None:
-    from dashboard.views import trajectory
-
-    trajectory.render()
+    draw.__name__ = view
+    return draw
 
 
 def live() -> Page:
     """The first page: what goes wrong right now."""
-    return st.Page(_live, title="Live", url_path="live", icon=":material/sensors:", default=True)
+    return st.Page(_drawing("live"), title="Live", url_path="live", icon=":material/sensors:", default=True)
 
 
 def trajectories() -> Page:
     """The list of all runs."""
-    return st.Page(_trajectories, title="Trajectories", url_path="trajectories", icon=":material/list:")
+    return st.Page(_drawing("trajectories"), title="Trajectories", url_path="trajectories", icon=":material/list:")
 
 
 def trajectory() -> Page:
-    """One run."""
-    return st.Page(_trajectory, title="Trajectory", url_path="trajectory", icon=":material/timeline:")
+    """One run; reached from others, so that it is in no menu."""
+    return st.Page(
+        _drawing("trajectory"),
+        title="Trajectory",
+        url_path="trajectory",
+        icon=":material/timeline:",
+        visibility="hidden",
+    )
+
+
+def review() -> Page:
+    """What waits for a person's word."""
+    return st.Page(_drawing("review"), title="Review", url_path="review", icon=":material/rate_review:")
+
+
+def patterns() -> Page:
+    """What repeats."""
+    return st.Page(_drawing("patterns"), title="Patterns", url_path="patterns", icon=":material/hub:")
+
+
+def guards() -> Page:
+    """Who judges, and how that goes."""
+    return st.Page(_drawing("guards"), title="Guards", url_path="guards", icon=":material/shield:")
+
+
+def ingest() -> Page:
+    """What arrived, and what became of it."""
+    return st.Page(_drawing("ingest"), title="Ingest", url_path="ingest", icon=":material/input:")
+
+
+def playground() -> Page:
+    """Any document, judged and not kept."""
+    return st.Page(_drawing("playground"), title="Playground", url_path="playground", icon=":material/science:")
+
+
+def pages() -> list[Page]:
+    """All pages, in the order of the menu."""
+    return [live(), trajectories(), review(), patterns(), guards(), ingest(), playground(), trajectory()]
 
 
 def open_run(run_id: str, step: int | None = None) -> NoReturn:

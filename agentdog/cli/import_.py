@@ -16,10 +16,11 @@ from rich.table import Table
 from agentdog.cli.common import FINE, USAGE, emit, json_option
 from agentdog.cli.remote import plain, token
 from agentdog.cli.sending import Sender
-from agentdog.cli.sources import Found, Sources, gather
+from agentdog.cli.sources import Sources, gather
 from agentdog.client import wording
 from agentdog.service.settings import load_settings
 from agentdog.spans import content_stats, reconstruct
+from agentdog.spans.document import Found
 from agentdog.spans.records import Record
 from agentdog.spans.retell import retell
 

@@ -85,6 +85,12 @@ class AsyncClient:
     replay_alerts = _in_thread(Client.replay_alerts)
     tune = _in_thread(Client.tune)
     budgets = _in_thread(Client.budgets)
+    play = _in_thread(Client.play)
+    evaluations = _in_thread(Client.evaluations)
+    evaluation = _in_thread(Client.evaluation)
+    evaluation_row = _in_thread(Client.evaluation_row)
+    figures = _in_thread(Client.figures)
+    packs = _in_thread(Client.packs)
     calibrations = _in_thread(Client.calibrations)
     calibrate = _in_thread(Client.calibrate)
 

@@ -5,6 +5,7 @@ Invariant: one method per endpoint, and a method returns the API's JSON unchange
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 from urllib.parse import quote, urlencode
@@ -26,7 +27,9 @@ from agentdog.client.shapes import (
     Decision,
     Deliveries,
     DisplayVerdict,
+    Evaluations,
     FeedPage,
+    Figures,
     Flows,
     Forgotten,
     Found,
@@ -34,8 +37,10 @@ from agentdog.client.shapes import (
     Labels,
     Like,
     Names,
+    Pack,
     Page,
     Patterns,
+    Played,
     Records,
     Rejections,
     Remedies,
@@ -54,6 +59,8 @@ from agentdog.client.shapes import (
 )
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+_REPORTING_S = 330.0  # intervals are drawn by resampling
+_PLAYING_S = 90.0  # a guard model takes its time
 _FORGETTING_S = 600.0  # all that is kept is read for it, and the store's log written anew
 
 
@@ -156,6 +163,7 @@ class Client:
         agent: str | None = None,
         tool: str | None = None,
         reviewed: Literal["yes", "no"] | None = None,
+        open: Literal["yes"] | None = None,
         since: str | None = None,
         until: str | None = None,
         order: Literal["newest", "oldest"] | None = None,
@@ -173,6 +181,7 @@ class Client:
             agent=agent,
             tool=tool,
             reviewed=reviewed,
+            open=open,
             since=since,
             until=until,
             order=order,
@@ -424,6 +433,36 @@ class Client:
     def budgets(self, project: str | None = None) -> Budgets:
         """Says what guards may cost and did cost: tokens a minute, share of steps labelled, samples, price."""
         return cast("Budgets", self._get("budgets", project=project))
+
+    def play(self, document: str | bytes) -> Played:
+        """Has a document judged step by step, and kept nowhere: a chat, OTLP, a transcript, an ATBench row."""
+        if isinstance(document, bytes):
+            body = {"content": base64.b64encode(document).decode(), "encoding": "base64"}
+        else:
+            body = {"content": document, "encoding": "text"}
+        return cast("Played", self._send("POST", "playground", body, _PLAYING_S))
+
+    def evaluations(self) -> Evaluations:
+        """Lists the run folders of ``atbench`` that the sidecar is told of."""
+        return cast("Evaluations", self._get("evaluations"))
+
+    def evaluation(self, name: str) -> dict[str, Any]:
+        """Returns a run's report; the first time it is computed, which may take a while."""
+        url = f"evaluations/{quote(name, safe='')}"
+        return cast("dict[str, Any]", self._send("GET", url, None, _REPORTING_S)["report"])
+
+    def evaluation_row(self, name: str, row_id: str) -> dict[str, Any]:
+        """Returns one row of a run as it was kept, with every verdict."""
+        path = f"evaluations/{quote(name, safe='')}/rows/{quote(row_id, safe='')}"
+        return cast("dict[str, Any]", self._get(path)["row"])
+
+    def figures(self) -> Figures:
+        """Says how guards do: verdicts, reasons for none, tokens and cache hits, time to an answer."""
+        return cast("Figures", self._get("figures"))
+
+    def packs(self) -> list[Pack]:
+        """Returns the prompts that can be used, with whose words they are in."""
+        return cast("list[Pack]", self._get("packs")["items"])
 
     def learned(self, project: str) -> Standing:
         """Says what a project has learned, which version decides, and why none does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -44,10 +46,13 @@ def build_app(  # noqa: PLR0913 - parts of one application, by name
     attribution: AttributionSettings | None = None,
     redactor: Redactor | None = None,
     stall_s: float = 60.0,
+    packs: Path | None = None,
+    runs: Path | None = None,
 ) -> FastAPI:
     """Builds the application over an open store.
 
-    `prices` are of a guard's tokens; `attribution` says who explains actions.
+    `prices` are of a guard's tokens; `attribution` says who explains actions; `packs` is a folder of one's own, `runs`
+    that of kept evaluations.
     """
     clock = SystemClock()
     began_ns = clock.now_ns()
@@ -61,6 +66,8 @@ def build_app(  # noqa: PLR0913 - parts of one application, by name
             redactor=redactor,
             limits=prices,
             attribution=attribution,
+            packs=packs,
+            runs=runs,
         )
     )
     app.add_middleware(Gate, authority=authority, auditor=Auditor(store), local_only=local_only)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from opentelemetry.trace import Tracer
 
 from agentdog.guards import Guard
+from agentdog.guards.factory import PACKS_FOLDER
 from agentdog.service import app, ports, receiver_grpc, receiver_http
 from agentdog.service.admission import Admission
 from agentdog.service.auth import Authority, check_exposure, is_loopback
@@ -76,6 +77,8 @@ async def serve(
         attribution=settings.attribution,
         redactor=redactor,
         stall_s=settings.limits.stall_s,
+        packs=settings.data / PACKS_FOLDER,
+        runs=settings.ui.runs,
     )
     async with AsyncExitStack() as stack:
         otlp_socket = stack.enter_context(ports.bind(settings.otlp_http, "otlp_http"))

@@ -23,7 +23,7 @@ from agentdog.store.tally import Tally
 _Place = tuple[int, str, str]
 _CHUNK, _MANY = 128, 5000
 _NO_ROW = b""
-_FACETS = ("verdict", "risk_source", "failure_mode", "real_world_harm", "agent", "tool", "reviewed")
+_FACETS = ("verdict", "risk_source", "failure_mode", "real_world_harm", "agent", "tool", "reviewed", "open")
 
 
 class Listing:

@@ -26,6 +26,7 @@ class Overlay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     failure_mode: str | None = None
     real_world_harm: str | None = None
     incidents: int = 0
+    open: int = 0
     reviewed: Reviewed | None = None
 
 
@@ -87,6 +88,7 @@ def overlay_of(diagnosis: Diagnosis, *, complete: bool, reviewed: Reviewed | Non
         failure_mode=first.labels.failure_mode if first else None,
         real_world_harm=first.labels.real_world_harm if first else None,
         incidents=len(standing),
+        open=sum(incident.state == "open" for incident in standing),
         reviewed=reviewed,
     )
 
@@ -108,6 +110,7 @@ def summarise(base: Base, overlay: Overlay | None, now: str) -> Summary:
         failure_mode=overlay.failure_mode,
         real_world_harm=overlay.real_world_harm,
         incidents=overlay.incidents,
+        open=overlay.open,
         reviewed=overlay.reviewed,
         updated_at=now,
     )
@@ -119,6 +122,8 @@ def row_of(summary: Summary, rev: int) -> Row:
     labels.append(("real_world_harm", summary.real_world_harm))
     facets = {"all", facet("verdict", summary.verdict)}
     facets.add(facet("reviewed", "yes" if summary.reviewed else "no"))
+    if summary.open:
+        facets.add(facet("open", "yes"))
     facets |= {facet(axis, label) for axis, label in labels if label}
     facets |= {facet("agent", name) for name in summary.agents} | {facet("tool", name) for name in summary.tools}
     return Row(rev=rev, score=micros(summary.start_time), facets=tuple(sorted(facets)), summary=summary)

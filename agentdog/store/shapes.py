@@ -99,7 +99,8 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One row of the list of trajectories. Labels are those of the first open incident; times RFC 3339.
 
-    `reviewed` is what people, or a suppression rule, made of the run; absent while nobody looked.
+    `reviewed` is what people, or a suppression rule, made of the run; absent while nobody looked. `open` counts the
+    incidents that nobody has confirmed or dismissed yet.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     failure_mode: str | None = None
     real_world_harm: str | None = None
     incidents: int
+    open: int = 0
     steps: int
     completion: str
     missing: tuple[str, ...] = ()
@@ -146,6 +148,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     tool: str | None = None
     reviewed: Literal["yes", "no"] | None = None
+    open: Literal["yes"] | None = None
     since: str | None = None
     until: str | None = None
     order: Literal["newest", "oldest"] = "newest"

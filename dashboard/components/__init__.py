@@ -23,12 +23,18 @@ def _read(name: str) -> str:
 
 
 @cache
-def _component(name: str) -> ComponentRenderer:
-    """Registers a component once per process: two components of one name are a warning in Streamlit."""
+def _component(name: str, *, like: str = "") -> ComponentRenderer:
+    """Registers a component once per process: two components of one name are a warning in Streamlit.
+
+    Args:
+        name: of its files.
+        like: name of another whose look it shares.
+    """
+    styles = [f"{each}.css" for each in (like, name) if each]
     return st.components.v2.component(
         f"agentdog.{name}",
         html='<div class="root"></div>',
-        css=_read("base.css") + (_read(f"{name}.css") if (_HERE / f"{name}.css").exists() else ""),
+        css=_read("base.css") + "".join(_read(style) for style in styles if (_HERE / style).exists()),
         js=_read("dom.js") + _read(f"{name}.js"),
     )
 
@@ -45,6 +51,12 @@ def run_story(story: dict[str, Any], key: str) -> dict[str, Any] | None:
     return asked
 
 
+def case(told: dict[str, Any], key: str) -> int | None:
+    """Draws one incident with the steps that matter; returns the index of the step that was just clicked."""
+    chosen = _component("case", like="story")(data=told, key=key, on_step_change=_nothing).step
+    return None if chosen is None else int(chosen)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str) -> int | None:
     """Draws a table; returns the place of the row that was just clicked.
 
@@ -57,6 +69,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str) -> in
     data = {"columns": list(columns), "rows": [list(row) for row in rows]}
     chosen = _component("table")(data=data, key=key, on_chosen_change=_nothing).chosen
     return None if chosen is None else int(chosen)
+
+
+def flow(laid_out: dict[str, Any], key: str) -> dict[str, str] | None:
+    """Draws where → how → what; returns the axis and id of the label that was just clicked."""
+    chosen: dict[str, str] | None = _component("flow")(data=laid_out, key=key, on_chosen_change=_nothing).chosen
+    return chosen
+
+
+def heat(counts: dict[str, Any], key: str) -> str | None:
+    """Draws labels over time; returns the id of the label that was just clicked."""
+    chosen = _component("heat")(data=counts, key=key, on_chosen_change=_nothing).chosen
+    return None if chosen is None else str(chosen)
 
 
 def compared(pair: dict[str, Any], key: str) -> None:

@@ -23,7 +23,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       el(
         "table",
         {},
-        el("thead", {}, el("tr", {}, data.columns.map((name, at) => el("th", { class: numbers[at] ? "number" : "", scope: "col" }, name)))),
+        data.columns.some((name) => name)
+          ? el("thead", {}, el("tr", {}, data.columns.map((name, at) => el("th", { class: numbers[at] ? "number" : "", scope: "col" }, name))))
+          : null,
         el(
           "tbody",
           {},

@@ -5,6 +5,7 @@ RFC 3339 UTC text, step indices count from 0.
 """
 
 from agentdog.client.shapes.checks import CheckAnswer, Decision, Denied, Hook, Remedies, Remedy, Trial
+from agentdog.client.shapes.evaluations import Evaluation, Evaluations, Reported
 from agentdog.client.shapes.labels import Taxonomy, TaxonomyAxis, TaxonomyGroup, TaxonomyLabel
 from agentdog.client.shapes.operations import (
     AuditEntry,
@@ -24,6 +25,7 @@ from agentdog.client.shapes.operations import (
     ScopeStats,
 )
 from agentdog.client.shapes.patterns import Busy, Case, LabelFlow, Names, Patterns
+from agentdog.client.shapes.playground import Annotated, JudgedRun, Played
 from agentdog.client.shapes.reviews import Like, ReviewList, ReviewOutcome, Suppression, Suppressions
 from agentdog.client.shapes.runs import (
     Attachment,
@@ -52,9 +54,13 @@ from agentdog.client.shapes.tuning import (
     Budgets,
     Calibration,
     Candidate,
+    Figures,
+    Judged,
     LearnedVersion,
+    Pack,
     Replay,
     Standing,
+    Timing,
     Tuning,
 )
 from agentdog.client.shapes.verdicts import (
@@ -83,6 +89,7 @@ __all__ = [
     "Alarm",
     "AlertState",
     "Analysis",
+    "Annotated",
     "AskedAttribution",
     "Attachment",
     "Attribution",
@@ -110,9 +117,12 @@ __all__ = [
     "Diagnosis",
     "DisplayVerdict",
     "Erased",
+    "Evaluation",
+    "Evaluations",
     "Evidence",
     "FeedEvent",
     "FeedPage",
+    "Figures",
     "Flow",
     "Flows",
     "Forgotten",
@@ -123,20 +133,25 @@ __all__ = [
     "Hit",
     "Hook",
     "Incident",
+    "Judged",
+    "JudgedRun",
     "LabelFlow",
     "Labels",
     "LearnedVersion",
     "Like",
     "Names",
     "Outlined",
+    "Pack",
     "Page",
     "Patterns",
+    "Played",
     "Records",
     "Rejection",
     "Rejections",
     "Remedies",
     "Remedy",
     "Replay",
+    "Reported",
     "Review",
     "ReviewAction",
     "ReviewList",
@@ -156,6 +171,7 @@ __all__ = [
     "TaxonomyAxis",
     "TaxonomyGroup",
     "TaxonomyLabel",
+    "Timing",
     "ToolCall",
     "Trajectory",
     "Trial",

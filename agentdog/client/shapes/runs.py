@@ -82,6 +82,7 @@ class Summary(TypedDict):
     start_time: str
     end_time: str
     updated_at: str
+    open: NotRequired[int]
     p_unsafe: NotRequired[float]
     risk_source: NotRequired[str]
     failure_mode: NotRequired[str]

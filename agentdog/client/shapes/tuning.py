@@ -117,3 +117,39 @@ class Budgets(TypedDict):
     tokens_this_minute: int
     tokens_last_minute: int
     tokens_per_minute: NotRequired[int]
+
+
+class Judged(TypedDict):
+    """What guards said in one project; `tokens` are prompt, cached (of the prompt's), completion."""
+
+    project: str
+    verdicts: dict[str, int]
+    not_evaluated: dict[str, int]
+    tokens: dict[str, int]
+    labelled: int
+
+
+class Timing(TypedDict):
+    """A histogram of seconds; `counts` has one part more than `bounds`, the open one."""
+
+    kind: Literal["guard", "span_end", "arrival"]
+    bounds: list[float]
+    counts: list[int]
+    seconds: float
+
+
+class Figures(TypedDict):
+    """How guards do: counts by project, times of all together."""
+
+    items: list[Judged]
+    timings: list[Timing]
+
+
+class Pack(TypedDict):
+    """A prompt that can be used; `refused` says why it cannot."""
+
+    name: str
+    family: str
+    wording: str
+    refused: NotRequired[str]
+    note: NotRequired[str]

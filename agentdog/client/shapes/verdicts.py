@@ -78,7 +78,10 @@ class GuardInfo(TypedDict):
     uri: str
     fingerprint: str
     pack: NotRequired[str]
+    wording: NotRequired[str]
+    layout: NotRequired[str]
     note: NotRequired[str]
+    served: NotRequired[bool]
 
 
 class Diagnosis(TypedDict):

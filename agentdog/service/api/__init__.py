@@ -6,6 +6,8 @@ Invariants: GET changes nothing; answers are the contract's structs; every error
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter
 
 from agentdog.guards import Guard
@@ -16,13 +18,16 @@ from agentdog.service.api import (
     care,
     check,
     deliveries,
+    evaluations,
     exports,
+    figures,
     forget,
     learned,
     looks,
     operations,
     origins,
     patterns,
+    playground,
     privacy,
     remedies,
     reviews,
@@ -37,7 +42,7 @@ from agentdog.service.settings import AttributionSettings, JudgeSettings
 from agentdog.store.contract import Store
 
 
-def build_router(
+def build_router(  # noqa: PLR0913 - parts of one application, by name
     store: Store,
     guard: Guard,
     *,
@@ -46,11 +51,13 @@ def build_router(
     redactor: Redactor | None = None,
     limits: JudgeSettings | None = None,
     attribution: AttributionSettings | None = None,
+    packs: Path | None = None,
+    runs: Path | None = None,
 ) -> APIRouter:
-    """Builds ``/api/v1`` over a store; `guard` is asked for its name and health only.
+    """Builds ``/api/v1`` over a store; `guard` is asked for its name and health, and judges what is pasted.
 
-    Without a `checker` there is no inline check; `limits` are of what a guard may cost; `attribution`
-    says who explains actions.
+    Without a `checker` there is no inline check; `limits` are of what a guard may cost; `attribution` says who explains
+    actions; `packs` is the folder of the user's own, `runs` that of kept evaluations.
     """
     router = APIRouter(prefix="/api/v1")
     if checker is not None:
@@ -67,8 +74,11 @@ def build_router(
     router.include_router(attributions.build(store, guard, attribution or AttributionSettings()))
     router.include_router(tuning.build(store, guard))
     router.include_router(budgets.build(store, limits or JudgeSettings()))
+    router.include_router(figures.build(store, packs))
     router.include_router(learned.build(store, guard))
     router.include_router(looks.build(store, guard))
+    router.include_router(playground.build(guard, redactor))
+    router.include_router(evaluations.build(runs))
     router.include_router(care.build(store))
     router.include_router(privacy.build(store))
     router.include_router(deliveries.build(store))

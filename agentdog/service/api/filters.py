@@ -85,6 +85,7 @@ class TrajectoryFilter(BaseModel):
     agent: Text | None = Field(None, description="Exact name of an agent that took part.")
     tool: Text | None = Field(None, description="Exact name of a tool that was called.")
     reviewed: Literal["yes", "no"] | None = Field(None, description="Whether a person, or a rule of his, looked at it.")
+    open: Literal["yes"] | None = Field(None, description="Has an incident that nobody confirmed or dismissed.")
     since: Moment | None = Field(None, description="Not before this time, RFC 3339.")
     until: Moment | None = Field(None, description="Not after this time, RFC 3339.")
     order: Literal["newest", "oldest"] = Field("newest", description="By start.")

@@ -31,8 +31,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: What people say of runs is written below these.
-_JUDGING = ("/api/v1/reviews", "/api/v1/suppressions", "/api/v1/analyses", "/api/v1/attributions")
+#: What people say of runs, and what they have judged or explained, is written below these.
+_JUDGING = tuple(f"/api/v1/{part}" for part in ("reviews", "suppressions", "analyses", "attributions", "playground"))
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 #: FastAPI's pages about the API fetch their script from there.
 _CDN = "https://cdn.jsdelivr.net"

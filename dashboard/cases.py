@@ -1,0 +1,96 @@
+"""One incident as a reviewer sees it: what was found, and only the steps that matter. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agentdog.client import wording
+from agentdog.client.shapes import Incident, Taxonomy, View
+from agentdog.client.wording import visible
+from dashboard.rows import row
+from dashboard.steps import runner_ups, step_card
+
+
+def steps_of(incident: Incident) -> list[int]:
+    """Returns the indices of the steps that a reviewer must read: where it came in, began, and was done."""
+    places = (incident.get("source_step"), incident["onset"], incident.get("realised_step"))
+    return sorted({index for index in places if index is not None})
+
+
+def case(incident: Incident, views: Sequence[View], taxonomy: Taxonomy, *, place: str) -> dict[str, Any]:
+    """Words one incident.
+
+    Args:
+        incident: which one.
+        views: of its run; between them they hold the steps of `steps_of`.
+        taxonomy: names of the labels.
+        place: where in a queue it stands, in words.
+    """
+    view = views[0]
+    line = row(view["summary"], taxonomy)
+    wanted = set(steps_of(incident))
+    quotes = {item["quote"] for item in incident.get("evidence", []) if item.get("quote")}
+    began = view["summary"]["start_time"]
+    steps: dict[int, dict[str, Any]] = {}
+    for each in views:
+        verdicts = {judged["index"]: judged["verdict"] for judged in each["verdicts"]}
+        for step in each["steps"]:
+            index = step["index"]
+            if index in wanted:
+                verdict = verdicts.get(index)
+                steps[index] = {
+                    **step_card(step, began, each["cuts"].get(str(index), []), sorted(quotes)),
+                    "mark": _mark(incident, index),
+                    "verdict": verdict["outcome"] if verdict else "none",
+                    "verdict_text": wording.VERDICT_WORDS[verdict["outcome"]] if verdict else "Not judged",
+                    "p_text": wording.percent(verdict.get("p_unsafe")) if verdict else "",
+                }
+    return {
+        "id": incident["id"],
+        "place": place,
+        "title": line["title"],
+        "who": line["who"],
+        "when": line["when"],
+        "state": incident.get("state", "open"),
+        "confidence": wording.percent(incident.get("confidence")),
+        "summary": visible(incident["summary"]),
+        "axes": _axes(incident, view, taxonomy),
+        "evidence": [
+            {
+                "message": visible(item["message"]),
+                "quote": visible(item.get("quote", "")[:2000]),
+                "detector": visible(item["detector"]),
+                "step": item["step"],
+                "source": item.get("source_step"),
+            }
+            for item in incident.get("evidence", [])
+        ],
+        "quotes": [visible(quote) for quote in sorted(quotes, key=len, reverse=True)],
+        "steps": [steps[index] for index in sorted(steps)],
+    }
+
+
+def _mark(incident: Incident, index: int) -> str:
+    if index == incident["onset"]:
+        return "onset"
+    return "source" if index == incident.get("source_step") else "realised"
+
+
+def _axes(incident: Incident, view: View, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    verdicts = {judged["index"]: judged["verdict"] for judged in view["verdicts"]}
+    out = []
+    for axis in taxonomy["axes"]:
+        label_id = incident["labels"].get(axis["id"])
+        found = wording.label(taxonomy, axis["id"], label_id)
+        out.append(
+            {
+                "question": axis["question"],
+                "axis": axis["name"],
+                "name": visible(found["name"]) if found else "Not said",
+                "definition": found["definition"] if found else "The guard gave no label on this axis.",
+                "known": found is not None,
+                **runner_ups(verdicts.get(incident["onset"]), taxonomy, axis["id"], label_id),
+            }
+        )
+    return out
