@@ -74,9 +74,24 @@ def playground() -> Page:
     return st.Page(_drawing("playground"), title="Playground", url_path="playground", icon=":material/science:")
 
 
+def evaluations() -> Page:
+    """What guards scored on labelled rows."""
+    return st.Page(_drawing("evaluations"), title="Evaluations", url_path="evaluations", icon=":material/bar_chart:")
+
+
 def pages() -> list[Page]:
     """All pages, in the order of the menu."""
-    return [live(), trajectories(), review(), patterns(), guards(), ingest(), playground(), trajectory()]
+    return [
+        live(),
+        trajectories(),
+        review(),
+        patterns(),
+        evaluations(),
+        guards(),
+        ingest(),
+        playground(),
+        trajectory(),
+    ]
 
 
 def open_run(run_id: str, step: int | None = None) -> NoReturn:

@@ -83,6 +83,16 @@ def heat(counts: dict[str, Any], key: str) -> str | None:
     return None if chosen is None else str(chosen)
 
 
+def scores(told: dict[str, Any], key: str) -> None:
+    """Draws scores with their intervals, of one run or of several side by side."""
+    _component("scores")(data=told, key=key)
+
+
+def reliability(told: dict[str, Any], key: str) -> None:
+    """Draws a run's confusion and what its probabilities are worth."""
+    _component("reliability")(data=told, key=key)
+
+
 def compared(pair: dict[str, Any], key: str) -> None:
     """Draws two runs side by side."""
     _component("compared")(data=pair, key=key)
