@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLAUDE := tests/e2e/hooks/claude_code/node_modules
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo up test test-all check fmt pins clean
+.PHONY: help docs demo up test test-all check fmt pins clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -33,6 +33,10 @@ check: $(VENV)/dev.done ## lint, format, types, import rules
 fmt: $(VENV)/dev.done ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev.done ## pages that are made from data, and the documentation as a site in site/
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict --site-dir site
 
 pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	$(PIP) "uv>=0.5"

@@ -89,6 +89,11 @@ def content_stats(records: Iterable[Record]) -> tuple[ScopeStats, ...]:
     return tuple(_stats(scope, counted) for scope, counted in sorted(counts.items()))
 
 
+def mends() -> dict[str, str]:
+    """Returns what makes each instrumentation carry content, by the beginning of its scope's name."""
+    return dict(_MENDS)
+
+
 def mend_of(scope: str) -> str | None:
     """Returns what makes an instrumentation carry content; None when we know of nothing."""
     fitting = [
