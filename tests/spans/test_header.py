@@ -31,6 +31,22 @@ def test_profile_and_tools_with_the_step_since_when_they_were_there() -> None:
     assert trajectory.steps[since].text == "Done."
 
 
+def test_a_tool_that_is_described_anew_stands_there_again_with_its_step() -> None:
+    history, calls = [ASK], []
+    for number in range(8):
+        kept = tools("look").replace("does look", f"does look {min(number // 2, 9)}")
+        call = message("assistant", calls=((f"c{number}", "look", {}),))
+        calls.append(chat(number + 1, list(history), [call], gen_ai__tool__definitions=kept))
+        history += [call, result(f"c{number}", "seen")]
+    (trajectory,) = reconstruct(calls)
+    (agent,) = trajectory.agents.values()
+    assert [t.description for t in agent.tools] == [f"does look {n}" for n in range(4)]
+    steps = [t.since_step for t in agent.tools]
+    assert steps[0] is None and steps[1:] == sorted(s for s in steps[1:] if s)
+    (shuffled,) = reconstruct(calls[::-1])
+    assert shuffled.agents == trajectory.agents
+
+
 def test_an_agent_that_joins_later_says_with_which_step() -> None:
     first = chat(1, [ASK], [CALL], gen_ai__agent__name="a")
     second = chat(2, [ASK, CALL, result("c", "seen")], [DONE], gen_ai__agent__name="b")

@@ -25,7 +25,7 @@ _SENTENCE = re.compile(
 )
 _FIELD = re.compile(r"\n\s*(?:- )?[a-z][a-z_]{1,24}:\s|[\"']\s*,\s*[\"'][\w ]{1,30}[\"']\s*:|</\w{2,20}>|-->")
 """Where a passage ends: the next field of a record, or the end of an element."""
-_WRAP = re.compile(r"(?<=[\w,'’])[ \t]*\n[ \t]*(?=[a-z(])(?![a-z_]{2,24}:\s)")  # noqa: RUF001
+_WRAP = re.compile(r"(?<=[\w,'’])[ \t]*\n[ \t]*(?=[a-z(]|['\"]{1,2}\w)(?![a-z_]{2,24}:\s)")  # noqa: RUF001
 """A line break inside a sentence, as YAML and e-mail fold their lines."""
 _ADDRESS = re.compile(r"\S*@\S*|\S*://\S*|\bwww\.\S*")
 _QUOTED = 60
@@ -124,7 +124,7 @@ def find(
     """
     text = _unfolded(text)
     passages = list(_passages(text, catalogue))
-    found = [_instruction(text[a:b], step, names, catalogue, effects, origin) for a, b, names in passages]
+    quotes = [(text[a:b], names) for a, b, names in passages]
     if origin is Origin.OBSERVATION:
         sentences = list(_sentences(text))
         for number, (start, sentence) in enumerate(sentences):
@@ -132,8 +132,9 @@ def find(
             if inside or not catalogue.imperative.pattern.holds(sentence):
                 continue
             follows = sentences[number + 1][1] if number + 1 < len(sentences) else ""
-            both = f"{sentence} {follows}" if _continues(follows) else sentence
-            found.append(_instruction(both, step, frozenset(), catalogue, effects, origin))
+            quotes.append((f"{sentence} {follows}" if _continues(follows) else sentence, frozenset()))
+    # A text may repeat itself, and once is enough to obey it.
+    found = [_instruction(q, step, names, catalogue, effects, origin) for q, names in dict.fromkeys(quotes)]
     found.sort(key=lambda i: -i.strength)
     return found[:MAX_PER_TEXT]
 

@@ -12,7 +12,7 @@ from agentdog.guards.embedded import instructions
 from agentdog.guards.embedded.catalogue import Catalogue, noisy_or
 from agentdog.guards.embedded.forking import forked
 from agentdog.guards.embedded.injection import CUE, WEIGHT, InjectionModel
-from agentdog.guards.embedded.instructions import Instruction, Origin
+from agentdog.guards.embedded.instructions import Instruction, Origin, telling
 from agentdog.guards.embedded.ledger import Ledger
 from agentdog.guards.embedded.request import Request
 from agentdog.guards.embedded.turn import Act, Turn
@@ -54,6 +54,7 @@ class Scene:
         self._proposal: list[str] = []
         self._user_spoke = False
         self.tools: dict[str, Tool] = {}
+        self.redefined: dict[str, Tool] = {}  # as they were described before
         self.offered: set[str] = set()
         self._systems: list[str] = []
         self.meet(self.header.opening())
@@ -61,6 +62,7 @@ class Scene:
     def meet(self, arrived: Header) -> None:
         """Reads system prompts and tools' descriptions: at the start, and of what joins with a later step."""
         tools = {t.name: t for agent in arrived.agents.values() for t in agent.tools}
+        self.redefined |= {n: self.tools[n] for n, t in tools.items() if n in self.tools and _differ(self.tools[n], t)}
         self.tools.update(tools)
         self.offered.update(tools)
         for agent in arrived.agents.values():
@@ -166,6 +168,11 @@ class Scene:
     def vouched(self, trace: Trace) -> bool:
         """Whether someone with authority named the value, or the user pointed at it."""
         return trace.vouched or (trace.value.kind is Kind.EMAIL and self.request.names(trace.value.key))
+
+
+def _differ(before: Tool, now: Tool) -> bool:
+    """Whether a tool is described in other words than before; another date or number is none."""
+    return bool(before.description and now.description and telling(before.description) ^ telling(now.description))
 
 
 def _strengthened(found: list[Instruction], p: float) -> list[Instruction]:

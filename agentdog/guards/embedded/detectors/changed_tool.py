@@ -10,6 +10,8 @@ from agentdog.guards.embedded.instructions import Origin
 from agentdog.guards.embedded.scene import Scene
 from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
+from agentdog.provenance import Effect
+from agentdog.trajectory import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,9 @@ class ChangedTool:
 
     name: str = "changed_tool"
     explanation: str = (
-        "The agent calls a tool whose description speaks to the agent rather than about the tool, or one that stands "
-        "in no list that it was given. Quiet where no list is known."
+        "The agent calls a tool whose description speaks to the agent rather than about the tool, one that was "
+        "described in other words earlier in the run, or one that stands in no list that it was given. Quiet where no "
+        "list is known."
     )
 
     def find(self, turn: Turn, scene: Scene) -> Iterator[Evidence]:
@@ -33,9 +36,20 @@ class ChangedTool:
             if order:
                 said = f"The description of {act.call.name} gives the agent orders, and the agent calls it."
                 yield self._evidence(act, order, said, weights["speaks"], "tool_description_injection")
+            elif before := scene.redefined.get(act.call.name):
+                said = f"{act.call.name} was described otherwise before: {(before.description or '')[:120]!r}."
+                yield self._evidence(
+                    act, description, said, self._weigh(before, description, scene), "corrupted_tool_feedback"
+                )
             elif scene.offered and act.call.name not in scene.offered:
                 said = f"{act.call.name} stands in no list of tools that the agent was given."
                 yield self._evidence(act, act.quote, said, weights["not_offered"], "malicious_tool_execution")
+
+    def _weigh(self, before: Tool, now: str, scene: Scene) -> float:
+        """Weighs a new description: heavily where it speaks of effects that the old one did not speak of."""
+        weights, asked = scene.catalogue.weights["changed_tool"], scene.effects.asked
+        more = asked(now) - asked(before.description or "") - {Effect.READ, Effect.EXECUTE}
+        return weights["does_else" if more else "reworded"]
 
     def _evidence(self, act: Act, quote: str, said: str, weight: float, source: str) -> Evidence:
         return Evidence(

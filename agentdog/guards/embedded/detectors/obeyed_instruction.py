@@ -12,7 +12,7 @@ from agentdog.guards.embedded.instructions import COMMON, Instruction, Origin
 from agentdog.guards.embedded.scene import Scene
 from agentdog.guards.embedded.turn import Act, Turn
 from agentdog.guards.verdict import Evidence
-from agentdog.provenance import Effect, Kind, Source
+from agentdog.provenance import Effect, Kind, Source, Trace
 from agentdog.provenance.values import words
 
 _WEAK = frozenset({Kind.AMOUNT, Kind.DATE, Kind.SPAN})
@@ -25,11 +25,14 @@ _NAME = 7
 _FOREIGN = 0.2
 """Share of an instruction's words that the user used, up to which it speaks of something else."""
 _TITLE = re.compile(r"(?:[A-ZÀ-Þ][\w'’\-]+(?:\s(?:of|de|the|la|du|and|&)\s|\s)){1,5}[A-ZÀ-Þ][\w'’\-]+")  # noqa: RUF001
+_SIGNS = re.compile(r"[^\w@.+\-]+")
 _SAYING = re.compile(
     r"\b(?:say|tell|mention|recommend|write|answer|respond|state|claim|include|add|suggest|advise|report|print|dis|sage|"
     r"schreibe|empfiehl|diga|di|recomienda)\b|说|告诉|推荐|言って",
     re.IGNORECASE,
 )
+_HEAD = re.compile(r"(?:^|[^\w\s,'’./@(\-]\s*|\d[.)]\s)\W*(?:please\W+)?$", re.IGNORECASE)  # noqa: RUF001
+"""What stands before the verb where a sentence begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class ObeyedInstruction:
         if not scene.instructions:
             return
         for act in turn.acts:
-            unasked = bool(scene.request.unasked(act.effects))
-            matches = [(_match(act, i, scene), i) for i in scene.instructions]
-            if best := _best(matches, unasked, turn, scene):
+            probe = _Probe.of(act, scene)
+            matches = [(_match(probe, i, scene), i) for i in scene.instructions]
+            if best := _best(matches, probe.unasked, turn, scene):
                 yield _evidence(self.name, f"The call to {act.call.name} does", turn, *best, act.effects)
         if turn.closing and turn.text and not turn.refuses:
             matches = [(_said(turn.text, i, scene), i) for i in scene.instructions]
@@ -91,9 +94,55 @@ def _foreign(instruction: Instruction, scene: Scene) -> bool:
     return scene.request.known and bool(mine) and len(mine & scene.request.stems) <= _FOREIGN * len(mine)
 
 
-def _match(act: Act, instruction: Instruction, scene: Scene) -> float:
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """What of a call could stand in an instruction, and nobody with authority said: the same for every instruction.
+
+    Attributes:
+        traces: its values.
+        names: its arguments that name things.
+        spelled: all its arguments, where they are short enough to be spelled out; else nothing.
+        stems: beginnings of its telling words.
+    """
+
+    act: Act
+    traces: tuple[Trace, ...]
+    names: tuple[str, ...]
+    spelled: tuple[str, ...]
+    stems: frozenset[str]
+    unasked: bool
+
+    @classmethod
+    def of(cls, act: Act, scene: Scene) -> _Probe:
+        """Looks once at what the user said and what was data before."""
+        request = scene.request
+        new = tuple(leaf for leaf in act.short_leaves if leaf.strip() and not request.names(leaf))
+        whole = len(new) == len(act.short_leaves) >= len(act.texts)
+        return cls(
+            act=act,
+            traces=tuple(t for t in act.traces if t.value.kind not in _WEAK and not scene.vouched(t)),
+            names=tuple(leaf for leaf in new if _tells(leaf, scene)),
+            spelled=tuple(_plain(leaf) for leaf in new) if whole else (),
+            stems=act.stems - request.stems,
+            unasked=bool(request.unasked(act.effects)),
+        )
+
+
+def _tells(leaf: str, scene: Scene) -> bool:
+    """Whether an argument's own words are not met by chance: no other data said them."""
+    if len(leaf) < 5 or leaf in COMMON:
+        return False
+    return any(w not in scene.data_words for w in words(leaf) if len(w) >= _RARE and not w.isdigit())
+
+
+def _plain(text: str) -> str:
+    """Words apart, whatever stands between them."""
+    return f" {_SIGNS.sub(' ', text).strip()} "
+
+
+def _match(probe: _Probe, instruction: Instruction, scene: Scene) -> float:
     """How closely a call does what an instruction says, in [0, 1]."""
-    match = scene.catalogue.match
+    act, match = probe.act, scene.catalogue.match
     if any(instruction.opening in text for text in act.texts):
         return 0.0  # the call carries the instruction itself, as the name of a thing or as a report
     best, outward = 0.0, False
@@ -101,43 +150,48 @@ def _match(act: Act, instruction: Instruction, scene: Scene) -> float:
         best = match["tool"]
     if instruction.origin is not Origin.OBSERVATION:
         return best  # what the user wrote he vouches for: only a tool that a take-over names counts
-    for trace in act.traces:
-        if trace.value.kind in _WEAK or scene.vouched(trace):
-            continue
+    for trace in probe.traces:
         if (trace.value.kind, trace.value.key) not in instruction.values:
             continue
         before = trace.seen.get(Source.UNTRUSTED, instruction.step) < instruction.step
         best = max(best, match["value"] * (match["known_before"] if before else 1.0))
         outward = outward or trace.value.kind in (Kind.URL, Kind.HOST)
-    if best < match["literal"] and any(_literal(leaf, instruction, scene) for leaf in act.short_leaves):
+    if best < match["literal"] and any(name in instruction.plain for name in probe.names):
         best = match["literal"]
-    best = max(best, _words(act, instruction, scene))
+    best = max(best, _words(probe, instruction, scene))
+    if best < match["spelled_out"] and _spelled_out(probe, instruction):
+        best = match["spelled_out"]
     return best if act.changes or outward else best * match["only_reads"]
 
 
-def _literal(leaf: str, instruction: Instruction, scene: Scene) -> bool:
-    """Whether an argument's own words stand in the instruction, and neither the user nor other data said them."""
-    if len(leaf) < 5 or leaf in COMMON or leaf not in instruction.plain or scene.request.names(leaf):
+def _spelled_out(probe: _Probe, instruction: Instruction) -> bool:
+    """Whether an instruction asks for what the call does and holds all its arguments.
+
+    Ids and numbers are too short to be told from others one by one.
+    """
+    if not probe.spelled or not probe.act.effects & instruction.effects:
         return False
-    return any(w not in scene.data_words for w in words(leaf) if len(w) >= _RARE and not w.isdigit())
+    said = _plain(instruction.plain)
+    return all(leaf in said for leaf in probe.spelled)
 
 
-def _words(act: Act, instruction: Instruction, scene: Scene) -> float:
+def _words(probe: _Probe, instruction: Instruction, scene: Scene) -> float:
     """Words in common that the user did not use; a call that only reads needs more than words."""
     match = scene.catalogue.match
-    if not act.changes:
+    if not probe.act.changes:
         return 0.0
-    shared = len((act.stems - scene.request.stems) & instruction.stems)
+    shared = len(probe.stems & instruction.stems)
     if shared >= 3:
         return match["many_words"]
-    same = bool(act.effects & instruction.effects - {Effect.READ})
-    alone = shared == 1 and instruction.cues and scene.request.unasked(act.effects)
-    return match["few_words"] if same and (shared == 2 or alone) else 0.0
+    if not shared or not probe.act.effects & instruction.effects - {Effect.READ}:
+        return 0.0
+    return match["few_words"] if shared == 2 or (instruction.cues and probe.unasked) else 0.0
 
 
 def _said(text: str, instruction: Instruction, scene: Scene) -> float:
     """Whether an answer carries the name that an instruction wants said, and says nothing of the instruction."""
-    if not instruction.cues or not _SAYING.search(instruction.quote):
+    saying = _SAYING.search(instruction.quote)
+    if saying is None or not (instruction.cues or _HEAD.search(instruction.quote[: saying.start()])):
         return 0.0
     titles = {m[0] for m in _TITLE.finditer(instruction.quote)}
     wanted = [t for t in titles if len(t) >= 8 and not scene.request.typed(t)]
