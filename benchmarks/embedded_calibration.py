@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from embedded_data import DATA, heaviest, read
 
-from agentdog.diagnosis.calibration import FALSE_ALARM, Calibration, calibrate
+from agentdog.diagnosis.calibration import FALSE_ALARM, calibrate
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.guards.embedded.model import load
 
@@ -57,8 +57,7 @@ def main() -> int:
     else:
         print(f"guard {guard}: alerts above P(unsafe) {fitted.threshold:g}; {above} of {fitted.groups} groups are")
     if options.write:
-        known = [c for c in msgspec.json.decode(SHIPPED.read_bytes(), type=list[Calibration]) if c.guard != guard]
-        SHIPPED.write_bytes(msgspec.json.format(msgspec.json.encode([*known, fitted]), indent=2) + b"\n")
+        SHIPPED.write_bytes(msgspec.json.format(msgspec.json.encode([fitted]), indent=2) + b"\n")
     return 0
 
 
