@@ -30,21 +30,21 @@ _NOBODY = (Reason.GUARD_UNREACHABLE, Reason.TIMED_OUT)
 _WRITTEN = 17  # tokens asked for of the one that measures writing
 
 
-async def examine(guard: Guard) -> list[CheckResult]:
-    """Examines a guard; servers are asked in turn, a model that runs here is loaded."""
+async def examine(guard: Guard, *, speed: bool = True) -> list[CheckResult]:
+    """Examines a guard; servers are asked in turn, a model that runs here is loaded. `speed`: measured too."""
     found: list[CheckResult] = []
     if isinstance(guard, ServerGuard):
         for member in guard.replicas.members:
             asked = partial(member.served, fresh=True)
-            found += [result async for result in _model_of(guard, member.api, asked)]
+            found += [result async for result in _model_of(guard, member.api, asked, speed=speed)]
         return found
     if isinstance(guard, EngineGuard):
-        return [result async for result in _model_of(guard, guard.api, guard.served)]
+        return [result async for result in _model_of(guard, guard.api, guard.served, speed=speed)]
     if isinstance(guard, Cascade):
         for at, stage in enumerate(guard.stages, start=1):
             named = [
                 msgspec.structs.replace(result, name=f"stage {at}: {result.name}")
-                for result in await examine(stage.guard)
+                for result in await examine(stage.guard, speed=speed)
             ]
             found += named
         return found
@@ -53,7 +53,9 @@ async def examine(guard: Guard) -> list[CheckResult]:
     return [CheckResult(name=guard.info.name, status=status, detail=health.detail, mend=health.mend)]
 
 
-async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[Served]]) -> AsyncIterator[CheckResult]:
+async def _model_of(
+    guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[Served]], *, speed: bool
+) -> AsyncIterator[CheckResult]:
     try:
         began = time.perf_counter()
         served = await asked()
@@ -77,8 +79,9 @@ async def _model_of(guard: ModelGuard, api: Api, asked: Callable[[], Awaitable[S
     yield _scores(served)
     if guard.pack.labels is not None:
         yield _structure(served)
-    async for result in _speed(guard, api, served):
-        yield result
+    if speed:
+        async for result in _speed(guard, api, served):
+            yield result
 
 
 def _model(guard: ModelGuard, served: Served) -> CheckResult:

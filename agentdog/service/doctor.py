@@ -19,9 +19,9 @@ import msgspec
 
 from agentdog.base.checks import CheckResult
 from agentdog.base.clock import SystemClock
-from agentdog.base.errors import AgentDogError, OutsideError, StoreUnavailable
-from agentdog.guards import factory
-from agentdog.service import dashboard, ports, stores
+from agentdog.base.errors import AgentDogError, GuardUnavailable, OutsideError, StoreUnavailable, UsageError
+from agentdog.guards import Guard, factory
+from agentdog.service import dashboard, ports, stores, surroundings
 from agentdog.service.alerting import Alerts
 from agentdog.service.api.operations import SAMPLED_UNITS
 from agentdog.service.auth import check_exposure
@@ -117,7 +117,8 @@ async def folder(patient: Patient) -> Sequence[CheckResult]:
     data = patient.settings.data
     nearest = next(path for path in (data.absolute(), *data.absolute().parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
-        return (CheckResult(name="data folder", status="ok", detail=str(data)),)
+        space = surroundings.free_space(nearest)
+        return (CheckResult(name="data folder", status="ok", detail=str(data)), *([space] if space else ()))
     why = "may not be written" if nearest.is_dir() else "is not a folder"
     mend = "set AGENTDOG_DATA to a folder of yours"
     return (CheckResult(name="data folder", status="fail", detail=f"{data}: {nearest} {why}", mend=mend),)
@@ -183,22 +184,31 @@ async def listeners(patient: Patient) -> Sequence[CheckResult]:
 
 async def guard(patient: Patient) -> Sequence[CheckResult]:
     """Whether the guard would answer now; when not, steps are ``not_evaluated``, never safe."""
-    built = factory.build(patient.settings.guard.uri, patient.settings.data / factory.PACKS_FOLDER)
+    try:
+        built = _built(patient.settings)
+    except (UsageError, GuardUnavailable) as error:
+        mend = "correct AGENTDOG_GUARD__URI: `agentdog guards list` names the pack of each checkpoint"
+        return (CheckResult(name="guard", status="fail", detail=str(error), mend=mend),)
     try:
         health = await built.health()
+        lacking = await surroundings.abilities(built) if health.ok else ()
     finally:
         await built.close()
     name, detail = f"guard {built.info.name}", health.detail
     if built.info.wording and "wording" not in detail:
         detail += f"; pack {built.info.pack}, {built.info.wording} wording"
-    return (CheckResult(name=name, status="ok" if health.ok else "warn", detail=detail, mend=health.mend),)
+    said = CheckResult(name=name, status="ok" if health.ok else "warn", detail=detail, mend=health.mend)
+    return (said, *lacking)
 
 
 async def alerts(patient: Patient) -> Sequence[CheckResult]:
     """Whether the guard's threshold is calibrated, and where people are alerted."""
     if patient.store is None:
         return ()
-    built = factory.build(patient.settings.guard.uri, patient.settings.data / factory.PACKS_FOLDER)
+    try:
+        built = _built(patient.settings)
+    except (UsageError, GuardUnavailable):  # `guard` says it
+        return ()
     await built.close()
     states = await Alerts(patient.store, built).states(sorted(await patient.store.projects()))
     loud = [state.project for state in states if state.alerting == "on"]
@@ -343,14 +353,27 @@ async def telemetry(patient: Patient) -> Sequence[CheckResult]:
     """Instrumentations whose content we do not see, from a sample of what is stored."""
     if patient.store is None:
         return ()
-    results = []
-    for stats in content_stats(await patient.store.sample(SAMPLED_UNITS)):
+    sample = await patient.store.sample(SAMPLED_UNITS)
+    results = [surroundings.clocks(sample, SystemClock().now_ns())]
+    for stats in content_stats(sample):
         if stats.reason is not None:
             name = f"telemetry {stats.scope or '(no scope)'}"
             status = "warn" if stats.without_content else "skip"
             finding = {"name": name, "status": status, "detail": stats.reason, "mend": stats.mend}
             results.append(msgspec.convert(finding, CheckResult))
-    return results or (CheckResult(name="telemetry", status="ok", detail="every sampled scope carries content"),)
+    if len(results) == 1:
+        results.append(CheckResult(name="telemetry", status="ok", detail="every sampled scope carries content"))
+    return results
+
+
+async def exporter(patient: Patient) -> Sequence[CheckResult]:
+    """Whether exporters that are started from here would reach us."""
+    found = surroundings.exporter(patient.settings, os.environ)
+    return (found,) if found else ()
+
+
+def _built(settings: Settings) -> Guard:
+    return factory.build(settings.guard.uri, settings.data / factory.PACKS_FOLDER)
 
 
 async def _is_ours(settings: Settings) -> bool:
@@ -378,5 +401,6 @@ CHECKS: tuple[Check, ...] = (
     redaction,
     dead_letters,
     outbound,
+    exporter,
     telemetry,
 )
