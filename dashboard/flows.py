@@ -13,8 +13,8 @@ from agentdog.client import wording
 from agentdog.client.shapes import LabelFlow, Taxonomy
 from agentdog.client.wording import visible
 
-#: Pixels: of all bands of one column together, of the least room for a name, between two nodes.
-_THICK, _SLOT, _GAP = 240.0, 38.0, 10.0
+#: Pixels: of all bands of one column together, of one alone, of the least room for a name, between two nodes.
+_THICK, _THIN, _SLOT, _GAP = 240.0, 80.0, 38.0, 10.0
 NOT_SAID = ""
 
 
@@ -24,7 +24,7 @@ def sankey(flows: Sequence[LabelFlow], taxonomy: Taxonomy) -> dict[str, Any]:
     total = sum(flow["count"] for flow in flows)
     if not total:
         return {"height": 0, "columns": [], "bands": []}
-    scale = _THICK / total
+    scale = min(_THICK, _THIN * len(flows)) / total
     places: list[dict[str, dict[str, Any]]] = []
     columns: list[dict[str, Any]] = []
     ends: list[float] = []

@@ -82,12 +82,12 @@ def _document() -> str | bytes | None:
         )
         with st.container(horizontal=True):
             judge = st.button("Judge it", type="primary", icon=":material/gavel:", key="judge text")
-            st.button("Fill in an example", icon=":material/science:", key="example", on_click=_fill)
-        if judge:
+            example = st.button("Try an example", icon=":material/science:", key="example", on_click=_fill)
+        if judge or example:
             text = str(st.session_state.get(_TEXT) or "")
             if text.strip():
                 return text
-            st.warning("Paste something first, or fill in the example.", icon=":material/content_paste:")
+            st.warning("Paste something first, or try the example.", icon=":material/content_paste:")
     with uploaded:
         file = st.file_uploader(
             "A file of a chat, OTLP (JSON or protobuf), a transcript, or ATBench rows",

@@ -56,6 +56,8 @@ def _filters() -> dict[str, Any]:
     for column, (label, key) in zip(second[1:3], (("Agent", "agent"), ("Tool", "tool")), strict=True):
         written = column.text_input(label, key=key, placeholder="Exact name", bind="query-params")
         chosen[key] = (written or "").strip()
+    with second[3]:
+        chosen["reviewed"] = _choice("Reviewed", "reviewed", ["yes", "no"], {"yes": "Reviewed", "no": "Not reviewed"})
     return {key: value for key, value in chosen.items() if value}
 
 

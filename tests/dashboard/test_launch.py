@@ -49,5 +49,8 @@ def test_text_is_readable_on_what_it_stands_on() -> None:
         pairs += [(theme["linkColor"], ground) for ground in grounds]
         for hue in ("red", "green", "orange", "blue", "gray"):
             pairs.append((theme[f"{hue}TextColor"], theme[f"{hue}BackgroundColor"]))
+        # Labels of buttons and chips are white, whatever the theme; chosen tabs have the colour on the page itself.
+        for one, other in (("#ffffff", theme["primaryColor"]), (theme["primaryColor"], theme["backgroundColor"])):
+            assert contrast(one, other) >= 4.0, f"{one} on {other}"
         for text, ground in pairs:
             assert contrast(text, ground) >= 4.5, f"{text} on {ground}: WCAG 2.2 asks for 4.5"

@@ -236,6 +236,15 @@ def test_axes_and_tools_filter_too() -> None:
 
 
 @pytest.mark.usefixtures("at_api")
+def test_what_was_reviewed_can_be_left_out() -> None:
+    test = listed()
+    done(test.selectbox(key="reviewed").set_value("yes").run())
+    assert "No run matches" in test.info[0].value
+    done(test.selectbox(key="reviewed").set_value("no").run())
+    assert len(drawn(test, "rows")[0]["rows"]) == len(runs.everything())
+
+
+@pytest.mark.usefixtures("at_api")
 def test_pages_go_forth_and_back_and_a_filter_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trajectories, "PAGE_ROWS", 2)
     test = listed()

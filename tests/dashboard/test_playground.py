@@ -20,7 +20,6 @@ def test_the_example_is_judged_and_what_cannot_be_read_is_said(monkeypatch: pyte
         done(test.button(key="judge text").click().run())
         assert "Paste something first" in test.warning[0].value
         done(test.button(key="example").click().run())
-        done(test.button(key="judge text").click().run())
         (tale,) = given(test, "story")
         assert tale["head"]["verdict"] == "unsafe"
         assert (tale["incidents"][0]["onset"], tale["incidents"][0]["source"]) == (3, 2)

@@ -1,0 +1,186 @@
+"""Review, Patterns, Evaluations, Guards, Ingest and Playground in a real browser, over a sidecar fed with captures.
+
+With AGENTDOG_PICTURES=FOLDER the pages' pictures are kept there; those in docs/images are made so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from agentdog.client import Client
+from agentdog.demo.runs import run_all
+from agentdog.service.settings import load_settings
+from tests.conftest import listen_anywhere
+from tests.e2e.browser import chromium, launch
+from tests.support.chats import write
+from tests.support.run_folder import make
+from tests.support.tree import ready, up
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package `chromium`"),
+]
+CAPTURES = Path(__file__).parents[1] / "data" / "captures"
+#: Enough for incidents of more than one kind, and for instrumentations with and without content.
+DIALECTS = ("openai-v2*", "langchain-openinference", "pydantic-ai-v6")
+WAIT_MS, PATIENCE_S = 60_000, 240.0
+
+
+class Place(NamedTuple):
+    site: str
+    client: Client
+
+
+def _feed(endpoint: str) -> None:
+    """Sends recorded requests as their exporters did."""
+    with httpx.Client(headers={"content-type": "application/x-protobuf"}, timeout=60) as http:
+        for dialect in DIALECTS:
+            for body in sorted(CAPTURES.glob(f"{dialect}/*/*.pb")):
+                signal = "logs" if "logs" in body.stem else "traces"
+                answer = http.post(f"{endpoint}/v1/{signal}", content=body.read_bytes())
+                assert answer.is_success, f"{body}: {answer.text}"
+
+
+def _import(chats: Path, endpoint: str) -> None:
+    """Brings transcripts in as a person does."""
+    command = [sys.executable, "-m", "agentdog", "import", str(chats), "--project", "operations", "--url", endpoint]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.2)
+
+
+def _settled(client: Client) -> bool:
+    counts = client.projects()["projects"].values()
+    return bool(counts) and not any(each.get("pending") for each in counts)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="ad-", ignore_cleanup_errors=True) as folder:
+        runs = make(Path(folder))
+        listen = listen_anywhere()
+        settings = load_settings(data=Path(folder) / "data", **listen | {"ui": {**listen["ui"], "runs": str(runs)}})
+        with up(settings):
+            _until(lambda: ready(settings), "the sidecar is up")
+            client = Client(settings.api_url, timeout=60)
+            run_all(settings.otlp_endpoint)
+            _feed(settings.otlp_endpoint)
+            _import(write(Path(folder) / "chats.jsonl"), settings.otlp_endpoint)
+            _until(lambda: _settled(client), "everything is judged")
+            yield Place(settings.ui_url, client)
+
+
+@pytest.fixture(scope="module")
+def browser(place: Place) -> Iterator[Browser]:
+    del place
+    with sync_playwright() as playwright:
+        started = launch(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _page(browser: Browser, scheme: str) -> Page:
+    page = browser.new_page(
+        viewport={"width": 1320, "height": 1130}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page.set_default_timeout(WAIT_MS)
+    return page
+
+
+def _picture(page: Page, name: str, scheme: str) -> None:
+    """Keeps a picture of what is seen, where somebody asked for pictures."""
+    folder = os.environ.get("AGENTDOG_PICTURES")
+    if folder:
+        page.wait_for_function("document.fonts.status === 'loaded'")
+        page.wait_for_timeout(800)
+        shown = f"{name}.png" if scheme == "light" else f"{name}-{scheme}.png"
+        page.screenshot(path=Path(folder) / shown, animations="disabled", caret="hide")
+
+
+def _menu(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=WAIT_MS)
+
+
+def test_every_page_is_reached_from_the_menu_and_shows_what_there_is(
+    place: Place, browser: Browser, scheme: str
+) -> None:
+    page = _page(browser, scheme)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(place.site)
+    _menu(page, "Patterns")
+    expect(page.locator(".flow .band").first).to_be_attached(timeout=WAIT_MS)
+    expect(page.locator(".heat tbody tr").first).to_be_visible()
+    _picture(page, "patterns", scheme)
+    _menu(page, "Evaluations")
+    expect(page.locator(".confusion")).to_be_visible(timeout=2 * WAIT_MS)
+    expect(page.locator(".reliability .dot").first).to_be_attached()
+    _picture(page, "evaluations", scheme)
+    _menu(page, "Guards")
+    expect(page.get_by_text("The guard is ready")).to_be_visible(timeout=WAIT_MS)
+    _picture(page, "guards", scheme)
+    _menu(page, "Ingest")
+    expect(page.get_by_text("every record").first).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("tab", name="Instrumentations").click()
+    expect(page.locator("tbody tr", has_text="openai").first).to_be_visible(timeout=WAIT_MS)
+    page.wait_for_url(re.compile("part=Instrumentations"))
+    _picture(page, "ingest", scheme)
+    _menu(page, "Playground")
+    page.get_by_role("button", name="Try an example").click()
+    incident = page.get_by_label("Incident 1")
+    expect(incident).to_contain_text("goes wrong at step 4", timeout=WAIT_MS)
+    expect(incident).to_contain_text("Indirect Prompt Injection")
+    _picture(page, "playground", scheme)
+    page.close()
+    assert wrong == []
+
+
+def test_an_incident_is_confirmed_by_a_key_and_taken_back(place: Place, browser: Browser) -> None:
+    page = _page(browser, "light")
+    run = place.client.trajectories(open="yes", project="default", limit=1)["items"][0]["id"]
+    page.goto(f"{place.site}/review?run={run}")
+    case = page.get_by_label("Incident under review")
+    expect(case).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".step.onset")).to_contain_text("It goes wrong here")
+    _picture(page, "review", "light")
+    page.keyboard.press("y")
+    expect(page.get_by_text("Confirmed: ")).to_be_visible(timeout=WAIT_MS)
+    assert [review["action"] for review in place.client.reviews(run)["reviews"]] == ["confirm"]
+    page.keyboard.press("u")
+    expect(page.get_by_text("Confirmed: ")).to_have_count(0, timeout=WAIT_MS)
+    wanted = ["confirm", "reopen"]
+    _until(lambda: [review["action"] for review in place.client.reviews(run)["reviews"]] == wanted, "it is said")
+    page.close()
+
+
+def test_a_label_of_the_flow_leads_to_its_runs(place: Place, browser: Browser) -> None:
+    page = _page(browser, "light")
+    page.goto(f"{place.site}/patterns")
+    page.locator(".flow .name.at0").first.click()
+    page.wait_for_url(re.compile("trajectories.*verdict=Unsafe|trajectories.*risk_source="))
+    expect(page.locator(".row.unsafe").first).to_be_visible(timeout=WAIT_MS)
+    page.close()
