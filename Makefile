@@ -22,7 +22,8 @@ test: $(VENV)/dev.done ## the fast tests
 
 test-all: $(VENV)/test.done $(VENV)/model.done $(FRAMEWORKS)/done $(CLAUDE)/done $(VLLM)/done ## all tests: real servers, a real browser, real exporters and frameworks
 	@sh tests/support/system_packages.sh
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 check: $(VENV)/dev.done ## lint, format, types, import rules
 	$(BIN)/ruff check .

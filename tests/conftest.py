@@ -18,6 +18,14 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a file together where tests run side by side; those that run a model name their own group."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def _free_ports() -> list[int]:
     """Four ports, bound all at once so that they differ."""
     bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]

@@ -107,6 +107,7 @@ def test_kappa_is_not_given_where_chance_explains_everything() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("models")
 @pytest.mark.timeout(300)
 def test_both_forms_are_asked_of_a_real_model(runs: Path) -> None:
     """SmolLM2 was not trained on either: that both are asked, and each outcome told, is what is tested."""
