@@ -7,7 +7,7 @@ VLLM := .venv-vllm
 CLAUDE := tests/e2e/hooks/claude_code/node_modules
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help docs demo up test test-all check fmt pins clean
+.PHONY: help dist docs demo up test test-all check fmt pins clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -38,6 +38,10 @@ fmt: $(VENV)/dev.done ## format and mend what can be mended
 docs: $(VENV)/dev.done ## pages that are made from data, and the documentation as a site in site/
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --quiet --strict --site-dir site
+
+dist: $(VENV)/test.done ## what a release is: sdist, wheel, and the list of what is in it (CycloneDX)
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/cyclonedx-py requirements requirements/core.txt --pyproject pyproject.toml --mc-type application --output-reproducible -o dist/sbom.cdx.json
 
 pins: $(VENV)/dev.done ## make requirements/*.txt anew from pyproject.toml
 	$(PIP) "uv>=0.5"
