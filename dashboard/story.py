@@ -7,13 +7,14 @@ counted from 1 in what people read; a step without a verdict is shown as not jud
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from agentdog.client import wording
 from agentdog.client.shapes import Evidence, Flow, Incident, Taxonomy, Verdict, View
 from agentdog.client.wording import visible
 from dashboard.changes import change
 from dashboard.steps import cut, runner_ups, step_card
+from dashboard.why import heats
 
 #: A step's flows are drawn by these words: who said a value first.
 ORIGIN_WORDS = {
@@ -25,6 +26,14 @@ ORIGIN_WORDS = {
 }
 
 
+class Beside(TypedDict):
+    """Fetched behind the run itself: by incident what to change; why; what to set so that actions are explained."""
+
+    changes: dict[str, dict[str, Any]]
+    whys: list[dict[str, Any]]
+    no_model: str
+
+
 def story(
     view: View,
     taxonomy: Taxonomy,
@@ -33,6 +42,8 @@ def story(
     texts: Mapping[str, str] | None = None,
     links: Sequence[tuple[str, str]] = (),
     goto: int | None = None,
+    looks: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, Any]:
     """Builds everything that the component needs.
 
@@ -43,6 +54,8 @@ def story(
         texts: by ``STEP.FIELD``, texts that were asked for whole.
         links: (name, URL) of other tools that show this trace; made by the operator's template, never by content.
         goto: index of the step to scroll to.
+        looks: by step index, what each detector looked at, as far as asked for.
+        beside: what to change and why, once it is fetched.
     """
     flows = flows or {}
     incidents = view.get("incidents", [])
@@ -56,7 +69,8 @@ def story(
         "outline": _outline(view),
         "first": view["first"],
         "total": len(view["outline"]),
-        "steps": _steps(view, taxonomy, flows),
+        "steps": _with_answers(_steps(view, taxonomy, flows), looks or {}, beside),
+        "beside": beside,
         "texts": {key: visible(text) for key, text in (texts or {}).items()},
         "focus": focus,
         "versions": _versions(view),
@@ -242,6 +256,24 @@ def _steps(view: View, taxonomy: Taxonomy, flows: Mapping[int, Sequence[Flow]]) 
         if verdict:
             before, before_n = verdict, index + 1
     return out
+
+
+def _with_answers(
+    steps: list[dict[str, Any]], looks: Mapping[int, Sequence[Mapping[str, Any]]], beside: Beside | None
+) -> list[dict[str, Any]]:
+    """Adds to each step how it moved what was asked about, and what detectors looked at."""
+    hot = heats(beside["whys"]) if beside else {}
+    for step in steps:
+        index = step["index"]
+        step["moved"] = hot.get(index, {}).get("moved", [])
+        step["heats"] = hot.get(index, {}).get("sentences", [])
+        step["looks"] = [_look(look) for look in looks[index]] if index in looks else None
+    return steps
+
+
+def _look(look: Mapping[str, Any]) -> dict[str, Any]:
+    words = {name: visible(str(look[name])) for name in ("detector", "explanation", "looked_at")}
+    return {**words, "weight": look["weight"]}
 
 
 def _flows(flows: Sequence[Flow], view: View) -> list[dict[str, Any]]:

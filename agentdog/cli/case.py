@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 import msgspec
 from rich.table import Table
 
-from agentdog.base.clock import SystemClock, rfc3339
 from agentdog.base.errors import NotFoundError, UsageError
 from agentdog.cli.common import emit, json_option
 from agentdog.cli.output import Output
@@ -18,12 +16,11 @@ from agentdog.client.shapes import Stored
 from agentdog.diagnosis import Diagnosis
 from agentdog.policy.regression import Regression, is_case, read
 from agentdog.review import Review
-from agentdog.review.rows import UNSAFE, gold
+from agentdog.service.cases import case_of
 from agentdog.service.settings import load_settings
 from agentdog.trajectory import Trajectory
 
 FOLDER = "cases"
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 folder_option = click.option(
     "--folder",
@@ -86,28 +83,11 @@ def save(
 
 
 def _case(stored: Stored, name: str | None, note: str | None) -> Regression:
-    trajectory = msgspec.convert(stored["trajectory"], Trajectory)
-    diagnosis = msgspec.convert(stored["diagnosis"], Diagnosis) if "diagnosis" in stored else None
-    reviews = msgspec.convert(stored.get("reviews", []), list[Review])
-    said = gold(diagnosis, reviews)
-    standing = diagnosis.standing if diagnosis is not None else ()
-    if said is None and diagnosis is None:
-        raise UsageError("the run was not judged yet, and nobody said anything of it; wait, or `agentdog review say`")
-    chosen = name or trajectory.id
-    kept = _NAME.sub("-", chosen).strip("-.")
-    if not kept or (name is not None and kept != name):
-        raise UsageError("--name: letters, digits, '.', '_' and '-' make a name")
-    if said is not None:
-        bad, labels = (said.onset, said.labels) if said.label == UNSAFE else (None, None)
-    else:
-        bad, labels = (standing[0].onset, standing[0].labels) if standing else (None, None)
-    return Regression(
-        name=kept,
-        saved_at=rfc3339(SystemClock().now_ns()),
-        trajectory=trajectory,
-        bad_step=bad,
-        labels=labels,
-        by="person" if said is not None or diagnosis is None else diagnosis.guard.name,
+    return case_of(
+        msgspec.convert(stored["trajectory"], Trajectory),
+        msgspec.convert(stored["diagnosis"], Diagnosis) if "diagnosis" in stored else None,
+        msgspec.convert(stored.get("reviews", []), list[Review]),
+        name=name,
         note=note,
     )
 

@@ -225,7 +225,7 @@ class Client:
         return cast("Remedies", self._get(f"remedies/{quote(any_id, safe='')}", last=last, project=project))
 
     def export(self, any_id: str, schema: str = "atbench") -> dict[str, Any]:
-        """Returns one run as a row of another schema: ``atbench``."""
+        """Returns one run as a row of ATBench's schema, or as a ``regression`` case for `agentdog judge`."""
         return cast("dict[str, Any]", self._get(f"exports/{quote(any_id, safe='')}", format=schema))
 
     def patterns(

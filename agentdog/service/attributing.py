@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 #: When a budget that is spent is looked at again.
 _AGAIN_NS = 30_000_000_000
 NO_MODEL = (
-    "no model stands in for the agent: set AGENTDOG_ATTRIBUTION__MODEL to a chat model's folder (with "
-    "`pip install 'agentdog-sidecar[local]'`) or to a vLLM server, server:http://HOST/v1?model=NAME, and start again; "
-    "what moved the verdict needs none"
+    "set AGENTDOG_ATTRIBUTION__MODEL to what stands in for the agent, a chat model's folder (with pip install "
+    "'agentdog-sidecar[local]') or a vLLM server (server:http://HOST/v1?model=NAME), and start again"
 )
 
 
@@ -70,7 +69,7 @@ async def ask(  # noqa: PLR0913 - what was asked, by keyword only
     run = stored.trajectory
     index = _explained(run, stored.diagnosis, step, target)
     if target == "action" and settings.model is None:
-        raise UsageError(f"target: {NO_MODEL}")
+        raise UsageError(f"target: no model explains actions here: {NO_MODEL}")
     way = way or usual(settings)
     who, name = await _who(store, guard, settings, run.project, target)
     key = key_of(prefix_keys(run)[index], target, who, way)

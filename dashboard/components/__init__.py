@@ -16,6 +16,8 @@ from streamlit.components.v2.types import ComponentRenderer
 from dashboard.rows import Row
 
 _HERE = Path(__file__).parent
+#: Scripts that a component's own is read behind.
+_PARTS = {"story": ("beside.js",)}
 
 
 def _read(name: str) -> str:
@@ -35,7 +37,7 @@ def _component(name: str, *, like: str = "") -> ComponentRenderer:
         f"agentdog.{name}",
         html='<div class="root"></div>',
         css=_read("base.css") + "".join(_read(style) for style in styles if (_HERE / style).exists()),
-        js=_read("dom.js") + _read(f"{name}.js"),
+        js=_read("dom.js") + "".join(map(_read, _PARTS.get(name, ()))) + _read(f"{name}.js"),
     )
 
 

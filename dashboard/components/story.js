@@ -21,13 +21,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let kept = memory.get(root);
   if (!kept || kept.id !== data.id) {
     if (kept) kept.stop();
-    kept = { id: data.id, opened: new Set(), texts: new Map(), at: null, asked: null, steps: new Map(), stop: () => {} };
+    kept = { id: data.id, opened: new Set(), texts: new Map(), at: null, asked: null, steps: new Map(), timer: 0, begged: null, stop: () => {} };
     memory.set(root, kept);
   }
   for (const [key, text] of Object.entries(data.texts)) kept.texts.set(key, text);
   kept.data = data;
   kept.ask = (what) => setTriggerValue("ask", what);
-  if (!unchanged(root, data)) draw(root, kept);
+  if (!unchanged(root, data)) holding(kept, () => draw(root, kept));
+  follow(kept);
   kept.stop();
   const listen = (event) => onKey(event, root, kept);
   root.ownerDocument.addEventListener("keydown", listen);
@@ -54,7 +55,7 @@ function draw(root, kept) {
   const last = data.first + data.steps.length;
   root.replaceChildren(
     header(data, kept),
-    finding(data),
+    finding(data, context),
     ...data.incidents.map((incident, at) => incidentCard(incident, at, data.incidents.length, context)),
     el("div", { class: "sticky" }, curve(data, kept, go)),
     el(
@@ -196,7 +197,7 @@ function versions(list) {
   );
 }
 
-function finding(data) {
+function finding(data, context) {
   const verdict = data.head.verdict;
   if (verdict === "unsafe" && data.incidents.length && !data.finding.hint) return "";
   return el(
@@ -204,6 +205,14 @@ function finding(data) {
     { class: `finding ${verdict}` },
     el("p", { class: "lead" }, data.finding.text),
     data.finding.hint ? el("p", { class: "text" }, data.finding.hint) : null,
+    verdict === "safe"
+      ? el(
+          "p",
+          { class: "text" },
+          "Something is wrong all the same? Mark the step where it begins. Each step tells what the detectors looked at. ",
+          action(context, "Approve this run", { kind: "review", action: "approve" }, "link"),
+        )
+      : null,
   );
 }
 
@@ -243,6 +252,9 @@ function incidentCard(incident, at, count, context) {
           el("ul", {}, incident.evidence.map((item) => evidenceLine(item, link))),
         )
       : null,
+    changeSection(incident, context.kept.data, context),
+    el("div", { class: "evidence why-section" }, el("h3", {}, `Why step ${incident.onset + 1}?`), whySection(incident.onset, context.kept.data, context)),
+    reviewSection(incident, context),
     incident.words ? el("div", { class: "evidence" }, details("The guard's own words", [el("div", { class: "text body" }, incident.words)], true)) : null,
   );
 }
@@ -416,6 +428,9 @@ function stepCard(step, context) {
       step.calls.map((call, at) => callBlock(call, step, at, context)),
       step.flows ? flowList(step.flows, link) : step.calls.length ? el("button", { class: "link quiet-link", type: "button", onclick: () => kept.ask({ kind: "flows", step: step.index }) }, "Where did these values come from?") : null,
       step.attachments.map((attachment) => el("p", { class: "note text" }, `Attachment: ${attachment}`)),
+      step.moved.map((words) => el("p", { class: "moved text" }, words)),
+      step.marks.includes("onset") || !kept.data.beside || !kept.data.beside.whys.some((why) => why.step === step.index) ? null : whySection(step.index, kept.data, context),
+      looksList(step.looks),
       step.notes.map((note) => el("p", { class: "note text" }, note)),
       step.reason ? el("p", { class: `reason ${step.verdict} text` }, step.reason) : null,
     ),
@@ -433,6 +448,7 @@ function stepCard(step, context) {
           )
         : null,
       step.cost ? el("span", { class: "cost" }, step.cost) : null,
+      stepActs(step, kept.data, context),
     ),
   );
 }
@@ -487,8 +503,17 @@ function callBlock(call, step, at, context) {
   );
 }
 
-// Marks the evidence's words in a text: pieces of text nodes and <mark> elements, never markup from the text.
-function marked(text, quotes) {
+// Marks the evidence's words in a text, and shades the sentences that moved an answer: pieces of text nodes, never markup
+// from the text.
+function marked(text, quotes, sentences) {
+  for (const [place, piece] of (sentences || []).entries()) {
+    const at = piece.text ? text.indexOf(piece.text) : -1;
+    if (at < 0) continue;
+    const shade = heated("", piece.heat, "moved the answer");
+    shade.append(...marked(piece.text, quotes));
+    const rest = sentences.slice(place + 1);
+    return [...marked(text.slice(0, at), quotes, rest), shade, ...marked(text.slice(at + piece.text.length), quotes, rest)];
+  }
   for (const quote of quotes) {
     const at = quote ? text.indexOf(quote) : -1;
     if (at < 0) continue;
@@ -506,7 +531,7 @@ function folded(part, step, context) {
   const id = `${step.index}.${part.field}`;
   const text = kept.texts.get(id) ?? part.text;
   const whole = !part.size || kept.texts.has(id);
-  const body = el("div", { class: "text body" }, marked(text, step.quotes));
+  const body = el("div", { class: "text body" }, marked(text, step.quotes, step.heats));
   const long = text.length > FOLD_CHARACTERS || text.split("\n", FOLD_LINES + 1).length > FOLD_LINES;
   if (!long && whole) return body;
   const fold = el("div", { class: `fold ${kept.opened.has(id) ? "opened" : ""}` }, body);

@@ -13,6 +13,7 @@ from dashboard import nav, similar, source
 from dashboard.changes import change, side_by_side
 from dashboard.components import compared, run_list, table
 from dashboard.rows import rows
+from dashboard.views import dialogs
 
 _RECORDS, _SIMILAR = 200, 8
 #: Steps that a comparison reads of each side.
@@ -26,6 +27,7 @@ def render(view: View) -> None:
         ("Similar cases", ":material/join_inner:", _similar),
         ("Compare two verdicts", ":material/difference:", _verdicts),
         ("Compare with another run", ":material/compare:", _other),
+        ("What people said", ":material/rate_review:", dialogs.history),
         ("Spans and log records", ":material/account_tree:", _records),
         ("Take it along", ":material/ios_share:", _export),
     ):
@@ -138,7 +140,7 @@ def _record(record: dict[str, Any]) -> list[str]:
 
 
 def _export(view: View) -> None:
-    kinds = {"JSON, as stored": "json", "ATBench row": "atbench"}
+    kinds = {"JSON, as stored": "json", "ATBench row": "atbench", "Regression case": "regression"}
     chosen = st.segmented_control("As", list(kinds), default="JSON, as stored", key="export as")
     run = view["summary"]["id"]
     if kinds.get(chosen or "") == "atbench":
@@ -147,6 +149,9 @@ def _export(view: View) -> None:
             "Labels are the guard's (or yours, where you corrected them), not gold: say so where you publish the row."
         )
         _code(row, "row.json")
+    elif kinds.get(chosen or "") == "regression":
+        st.caption("For `agentdog judge FILE`: it fails until what was wrong is mended.")
+        _code(source.client().export(run, "regression"), "case.json")
     else:
         _code(source.client().trajectory(run), "trajectory.json")
 

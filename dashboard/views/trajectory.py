@@ -11,11 +11,13 @@ from typing import Any, TypedDict
 import streamlit as st
 
 from agentdog.client import NotFound
-from agentdog.client.shapes import Flow, View
+from agentdog.client.shapes import Attributions, AttributionTarget, Flow, View
 from dashboard import links, nav, source
 from dashboard.components import pulse, run_story
-from dashboard.story import story
-from dashboard.views import panels, results
+from dashboard.mending import changes
+from dashboard.story import Beside, story
+from dashboard.views import dialogs, panels, results
+from dashboard.why import whys
 
 EVERY_S = 3.0
 #: Steps on a page, and the longest run whose flows are looked up unasked.
@@ -31,6 +33,9 @@ class _Reader(TypedDict):
     goto: int | None
     flows: dict[int, list[Flow]]
     texts: dict[str, str]
+    looks: dict[int, list[dict[str, Any]]]
+    changes: dict[str, dict[str, Any]] | None
+    whys: Attributions | None
 
 
 def render() -> None:
@@ -55,6 +60,7 @@ def render() -> None:
         else:
             _follow(reader)
         panels.render(view)
+        dialogs.render(view)
 
 
 def _reader(wanted: str) -> _Reader:
@@ -64,7 +70,16 @@ def _reader(wanted: str) -> _Reader:
     step = st.query_params.get("step", "")
     goto = int(step) - 1 if step.isascii() and step.isdigit() and int(step) else None
     first = max(0, goto - WINDOW // 3) if goto is not None else None
-    fresh: _Reader = {"wanted": wanted, "first": first, "goto": goto, "flows": {}, "texts": {}}
+    fresh: _Reader = {
+        "wanted": wanted,
+        "first": first,
+        "goto": goto,
+        "flows": {},
+        "texts": {},
+        "looks": {},
+        "changes": None,
+        "whys": None,
+    }
     st.session_state[_STATE] = fresh
     return fresh
 
@@ -103,11 +118,30 @@ def _show(view: View, reader: _Reader) -> None:
         texts=reader["texts"],
         links=links.of(view),
         goto=reader["goto"],
+        looks=reader["looks"],
+        beside=_beside(view, reader),
     )
     asked = run_story(told, key=f"story {view['summary']['id']}")
     if asked:
         _answer(asked, view, reader)
         st.rerun(scope="fragment")
+
+
+def _beside(view: View, reader: _Reader) -> Beside | None:
+    """What was fetched behind the run; nothing while an incident came since, so that it is asked for again."""
+    standing = {each["id"] for each in view.get("incidents", []) if each.get("state") != "dismissed"}
+    if reader["changes"] is None or reader["whys"] is None or not standing <= reader["changes"].keys():
+        return None
+    told = whys(reader["whys"]["items"], view)
+    return {"changes": reader["changes"], "whys": told, "no_model": reader["whys"].get("no_model", "")}
+
+
+def _fetch_beside(view: View, reader: _Reader) -> None:
+    run, incidents = view["summary"]["id"], view.get("incidents", [])
+    found = changes(source.client().remedies(run)) if incidents else {}
+    # An incident that nothing is proposed for is one that was asked about all the same.
+    reader["changes"] = {each["id"]: found.get(each["id"], {}) for each in incidents}
+    reader["whys"] = source.client().attributions(run)
 
 
 def _trace_incidents(view: View, reader: _Reader) -> None:
@@ -132,5 +166,17 @@ def _answer(asked: dict[str, Any], view: View, reader: _Reader) -> None:
         reader["texts"] = {f"{int(asked['step'])}.{asked['field']}": text}
     elif kind == "flows":
         reader["flows"][int(asked["step"])] = source.client().flows(run, int(asked["step"]))["flows"]
+    elif kind == "beside":
+        _fetch_beside(view, reader)
+    elif kind == "whys":
+        reader["whys"] = source.client().attributions(run)
+    elif kind == "why":
+        target: AttributionTarget = "action" if asked.get("target") == "action" else "verdict"
+        source.client().ask_attribution(run, target=target, step=int(asked["step"]), again=bool(asked.get("again")))
+        reader["whys"] = source.client().attributions(run)
+    elif kind == "looks":
+        reader["looks"][int(asked["step"])] = source.client().looks(run, int(asked["step"]))["items"]
+    elif kind in {"review", "case"}:
+        dialogs.ask(asked)
     elif kind == "open":
         nav.open_run(str(asked["id"]))

@@ -10,6 +10,7 @@ from fastapi import Query as Param
 
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.views import AnyId, Project, needed
+from agentdog.service.cases import case_of
 from agentdog.store.contract import Store, Stored
 from agentdog.trajectory.formats.atbench_row import to_row
 
@@ -23,12 +24,18 @@ def build(store: Store) -> APIRouter:
     @router.get("/exports/{any_id:path}", summary="One run as a row of another schema", response_class=Response)
     async def export(
         any_id: AnyId,
-        format: Annotated[Literal["atbench"], Param(description="Schema of the row.")] = "atbench",
+        format: Annotated[
+            Literal["atbench", "regression"],
+            Param(description="A row of ATBench's schema, or a regression case for `agentdog judge`."),
+        ] = "atbench",
         project: Project = None,
     ) -> Response:
-        del format  # one so far
-        row = as_row(await needed(store, any_id, project))
-        return Response(msgspec.json.encode(row), media_type="application/json")
+        stored = await needed(store, any_id, project)
+        if format == "regression":
+            made: Any = case_of(stored.trajectory, stored.diagnosis, stored.reviews)
+        else:
+            made = as_row(stored)
+        return Response(msgspec.json.encode(made), media_type="application/json")
 
     return router
 
