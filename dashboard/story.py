@@ -34,7 +34,7 @@ class Beside(TypedDict):
     no_model: str
 
 
-def story(
+def story(  # noqa: PLR0913 - what was fetched, by keyword only
     view: View,
     taxonomy: Taxonomy,
     *,
@@ -44,6 +44,7 @@ def story(
     goto: int | None = None,
     looks: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
     beside: Beside | None = None,
+    asks: bool = False,
 ) -> dict[str, Any]:
     """Builds everything that the component needs.
 
@@ -56,6 +57,7 @@ def story(
         goto: index of the step to scroll to.
         looks: by step index, what each detector looked at, as far as asked for.
         beside: what to change and why, once it is fetched.
+        asks: whether the page answers what the component asks for beside windows and texts.
     """
     flows = flows or {}
     incidents = view.get("incidents", [])
@@ -71,6 +73,7 @@ def story(
         "total": len(view["outline"]),
         "steps": _with_answers(_steps(view, taxonomy, flows), looks or {}, beside),
         "beside": beside,
+        "asks": asks,
         "texts": {key: visible(text) for key, text in (texts or {}).items()},
         "focus": focus,
         "versions": _versions(view),

@@ -2,6 +2,16 @@
 // Drawn by story.js, whose helpers (el, pill, details) are at hand: the files are read as one.
 const POLL_MS = 1500;
 
+// What a page that answers questions shows of an incident.
+function asked(incident, context) {
+  const { data } = context.kept;
+  return [
+    changeSection(incident, data, context),
+    el("div", { class: "evidence why-section" }, el("h3", {}, `Why step ${incident.onset + 1}?`), whySection(incident.onset, data, context)),
+    reviewSection(incident, context),
+  ];
+}
+
 // Code to take along: shown as text, copied by a button.
 function copyable(label, text) {
   const button = el("button", { class: "link copy", type: "button" }, "Copy");
@@ -158,6 +168,7 @@ function follow(kept) {
   const { data } = kept;
   clearTimeout(kept.timer);
   const ids = data.incidents.map((incident) => incident.id).join(" ");
+  if (!data.asks) return;
   if (!data.beside && kept.begged !== ids) {
     kept.begged = ids;
     kept.timer = setTimeout(() => kept.ask({ kind: "beside", at: Date.now() }), 0);

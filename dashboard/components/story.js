@@ -205,7 +205,7 @@ function finding(data, context) {
     { class: `finding ${verdict}` },
     el("p", { class: "lead" }, data.finding.text),
     data.finding.hint ? el("p", { class: "text" }, data.finding.hint) : null,
-    verdict === "safe"
+    verdict === "safe" && data.asks
       ? el(
           "p",
           { class: "text" },
@@ -252,9 +252,7 @@ function incidentCard(incident, at, count, context) {
           el("ul", {}, incident.evidence.map((item) => evidenceLine(item, link))),
         )
       : null,
-    changeSection(incident, context.kept.data, context),
-    el("div", { class: "evidence why-section" }, el("h3", {}, `Why step ${incident.onset + 1}?`), whySection(incident.onset, context.kept.data, context)),
-    reviewSection(incident, context),
+    context.kept.data.asks ? asked(incident, context) : null,
     incident.words ? el("div", { class: "evidence" }, details("The guard's own words", [el("div", { class: "text body" }, incident.words)], true)) : null,
   );
 }
@@ -426,7 +424,7 @@ function stepCard(step, context) {
       ),
       step.texts.map((part) => textBlock(part, step, context)),
       step.calls.map((call, at) => callBlock(call, step, at, context)),
-      step.flows ? flowList(step.flows, link) : step.calls.length ? el("button", { class: "link quiet-link", type: "button", onclick: () => kept.ask({ kind: "flows", step: step.index }) }, "Where did these values come from?") : null,
+      step.flows ? flowList(step.flows, link) : step.calls.length && kept.data.asks ? el("button", { class: "link quiet-link", type: "button", onclick: () => kept.ask({ kind: "flows", step: step.index }) }, "Where did these values come from?") : null,
       step.attachments.map((attachment) => el("p", { class: "note text" }, `Attachment: ${attachment}`)),
       step.moved.map((words) => el("p", { class: "moved text" }, words)),
       step.marks.includes("onset") || !kept.data.beside || !kept.data.beside.whys.some((why) => why.step === step.index) ? null : whySection(step.index, kept.data, context),
@@ -448,7 +446,7 @@ function stepCard(step, context) {
           )
         : null,
       step.cost ? el("span", { class: "cost" }, step.cost) : null,
-      stepActs(step, kept.data, context),
+      kept.data.asks ? stepActs(step, kept.data, context) : null,
     ),
   );
 }

@@ -120,6 +120,7 @@ def _show(view: View, reader: _Reader) -> None:
         goto=reader["goto"],
         looks=reader["looks"],
         beside=_beside(view, reader),
+        asks=True,
     )
     asked = run_story(told, key=f"story {view['summary']['id']}")
     if asked:
