@@ -69,12 +69,13 @@ def test_the_demo_runs_from_the_wheel_alone_and_the_dashboard_with_the_extra(
     run(str(bin_ / "agentdog"), "demo", "--exit", cwd=tmp_path, **outside)
 
     run(*install, "--require-hashes", "-r", str(ROOT / "requirements" / "ui.txt"), cwd=tmp_path)
-    process = subprocess.Popen([str(bin_ / "agentdog"), "ui"], cwd=tmp_path, env={**os.environ, **outside})
+    command = [str(bin_ / "agentdog"), "ui"]
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **outside}, start_new_session=True)
     try:
         assert _opens(f"{settings.ui_url}/_stcore/health")
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGKILL)  # the command, and Streamlit below it
+        process.wait()
 
 
 def _opens(url: str) -> bool:
