@@ -6,101 +6,56 @@ Invariant: one method per endpoint, and a method returns the API's JSON unchange
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-from agentdog.client import inline, transport
+from agentdog.client import inline
+from agentdog.client.calls import DEFAULT_URL
 from agentdog.client.shapes import (
-    AlertState,
     Analysis,
     AskedAttribution,
     AttributionMode,
     Attributions,
     AttributionTarget,
-    AuditPage,
-    Budgets,
-    Calibration,
     CheckAnswer,
-    Counts,
-    DeadLetters,
     Decision,
-    Deliveries,
     DisplayVerdict,
     Evaluations,
     FeedPage,
-    Figures,
     Flows,
-    Forgotten,
     Found,
-    GuardStatus,
     Labels,
     Like,
     Names,
-    Pack,
     Page,
     Patterns,
     Played,
     Records,
-    Rejections,
     Remedies,
-    Replay,
     Review,
     ReviewAction,
     ReviewList,
     ReviewOutcome,
-    Scopes,
-    Standing,
     Stored,
     Suppression,
     Suppressions,
     Taxonomy,
     View,
 )
+from agentdog.client.tending import Tending
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+__all__ = ["DEFAULT_URL", "Client"]
+
 _REPORTING_S = 330.0  # intervals are drawn by resampling
 _PLAYING_S = 90.0  # a guard model takes its time
-_FORGETTING_S = 600.0  # all that is kept is read for it, and the store's log written anew
 
 
-class Client:
+class Client(Tending):
     """Talks to one sidecar; holds no connection, so it may be shared between threads.
 
     Every method raises the errors of `agentdog.client.errors`.
     """
-
-    def __init__(self, base_url: str = DEFAULT_URL, token: str | None = None, timeout: float = 10.0) -> None:
-        """Points at an address.
-
-        Args:
-            base_url: such as ``http://127.0.0.1:8080``; raises `ValueError` when it is none.
-            token: sent as a bearer token, to this address only.
-            timeout: seconds to connect, and for each read.
-        """
-        self.base_url = base_url.rstrip("/")
-        self._opener = transport.opener_for(self.base_url)
-        self._headers = {"Accept": "application/json", "User-Agent": "agentdog-client"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._timeout = timeout
-
-    def _get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401 - JSON, typed by each method
-        return self._ask("GET", path, query)
-
-    def _ask(self, method: str, path: str, query: Mapping[str, str | int | None]) -> Any:  # noqa: ANN401
-        given = {key: value for key, value in query.items() if value is not None}
-        url = f"{self.base_url}/api/v1/{path}" + (f"?{urlencode(given)}" if given else "")
-        return transport.send(self._opener, method, url, self._headers, self._timeout)
-
-    def _send(self, method: str, path: str, body: object = None, timeout: float | None = None) -> Any:  # noqa: ANN401
-        url = f"{self.base_url}/api/v1/{path}"
-        return transport.send(self._opener, method, url, self._headers, timeout or self._timeout, body)
-
-    def _lines(self, path: str, **query: str | int | None) -> tuple[list[Any], Mapping[str, str]]:
-        given = {key: value for key, value in query.items() if value is not None}
-        url = f"{self.base_url}/api/v1/{path}?{urlencode(given)}"
-        return transport.lines(self._opener, url, self._headers, self._timeout)
 
     def check(  # noqa: PLR0913 - the fields of the endpoint, by keyword only
         self,
@@ -320,60 +275,6 @@ class Client:
         """Returns the three axes with names and definitions; overlay ``all`` holds every label there is."""
         return cast("Taxonomy", self._get("taxonomy", overlay=overlay))
 
-    def projects(self) -> Counts:
-        """Counts trajectories by project and verdict."""
-        return cast("Counts", self._get("projects"))
-
-    def accounting(self) -> Counts:
-        """Counts records by project: received, stored, duplicate, rejected, pending."""
-        return cast("Counts", self._get("accounting"))
-
-    def rejections(self, project: str | None = None, *, limit: int | None = None) -> Rejections:
-        """Lists spans and records that were refused, with the reason, newest first."""
-        return cast("Rejections", self._get("rejections", project=project, limit=limit))
-
-    def dead_letters(self, *, limit: int | None = None) -> DeadLetters:
-        """Lists traces and sessions that no try could work on, newest first."""
-        return cast("DeadLetters", self._get("dead-letters", limit=limit))
-
-    def replay(self, letter_id: str | None = None) -> int:
-        """Queues dead letters again, one by its id or all; returns how many."""
-        return int(self._ask("POST", "dead-letters/replay", {"id": letter_id})["replayed"])
-
-    def deliveries(self, *, project: str | None = None, unsent: bool = False, limit: int | None = None) -> Deliveries:
-        """Lists alerts and verdicts that were sent, wait, or were given up, the last tried first."""
-        asked = "true" if unsent else None
-        return cast("Deliveries", self._get("deliveries", project=project, unsent=asked, limit=limit))
-
-    def retry_deliveries(self, delivery_id: str | None = None) -> int:
-        """Tries messages again that wait or were given up, one by its id or all; returns how many."""
-        return int(self._ask("POST", "deliveries/retry", {"id": delivery_id})["retried"])
-
-    def forget(
-        self,
-        *,
-        run: str | None = None,
-        session: str | None = None,
-        subject: str | None = None,
-        project: str | None = None,
-        dry_run: bool = False,
-    ) -> Forgotten:
-        """Deletes a run, a session, or all that is kept of a person; returns when nothing of it can be read."""
-        body = {"run": run, "session": session, "subject": subject, "project": project, "dry_run": dry_run}
-        return cast("Forgotten", self._send("POST", "forget", body, _FORGETTING_S))
-
-    def redactions(self) -> Counts:
-        """Counts secrets and personal data that were taken out of telemetry, by project and kind."""
-        return cast("Counts", self._get("redactions"))
-
-    def audit(self, *, limit: int | None = None) -> AuditPage:
-        """Lists who read content, reviewed or deleted, newest first."""
-        return cast("AuditPage", self._get("audit", limit=limit))
-
-    def scopes(self) -> Scopes:
-        """Counts records by instrumentation, with what is lacking and what mends it."""
-        return cast("Scopes", self._get("scopes"))
-
     def ask_analysis(
         self, trajectory_id: str, *, step: int | None = None, project: str | None = None, again: bool = False
     ) -> Analysis:
@@ -414,26 +315,6 @@ class Client:
         """Returns which text moved a run's verdicts and actions, as far as somebody asked."""
         return cast("Attributions", self._get(f"attributions/{quote(any_id, safe='')}", project=project))
 
-    def tuning(self, project: str | None = None) -> list[AlertState]:
-        """Says how alerts stand in each project: observed only or told, from which threshold, and why that one."""
-        return cast("list[AlertState]", self._get("tuning", project=project)["items"])
-
-    def replay_alerts(
-        self, project: str, *, days: float | None = None, max_alerts_per_day: float | None = None
-    ) -> Replay:
-        """Says what each threshold would have alerted, from stored verdicts; a budget chooses one."""
-        given = {"project": project, "days": days, "max_alerts_per_day": max_alerts_per_day}
-        asked = {name: None if value is None else str(value) for name, value in given.items()}
-        return cast("Replay", self._get("tuning/replay", **asked))
-
-    def tune(self, project: str, /, **decided: Any) -> AlertState:  # noqa: ANN401 - fields of the endpoint's body
-        """Decides about a project's alerts: ``alert_at``, ``alerting``, ``max_alerts_per_day``; the rest stays."""
-        return cast("AlertState", self._send("POST", "tuning", {"project": project, **decided}))
-
-    def budgets(self, project: str | None = None) -> Budgets:
-        """Says what guards may cost and did cost: tokens a minute, share of steps labelled, samples, price."""
-        return cast("Budgets", self._get("budgets", project=project))
-
     def play(self, document: str | bytes) -> Played:
         """Has a document judged step by step, and kept nowhere: a chat, OTLP, a transcript, an ATBench row."""
         if isinstance(document, bytes):
@@ -456,39 +337,6 @@ class Client:
         path = f"evaluations/{quote(name, safe='')}/rows/{quote(row_id, safe='')}"
         return cast("dict[str, Any]", self._get(path)["row"])
 
-    def figures(self) -> Figures:
-        """Says how guards do: verdicts, reasons for none, tokens and cache hits, time to an answer."""
-        return cast("Figures", self._get("figures"))
-
-    def packs(self) -> list[Pack]:
-        """Returns the prompts that can be used, with whose words they are in."""
-        return cast("list[Pack]", self._get("packs")["items"])
-
-    def learned(self, project: str) -> Standing:
-        """Says what a project has learned, which version decides, and why none does."""
-        return cast("Standing", self._get("learned", project=project))
-
-    def keep_learned(self, model: Mapping[str, Any], *, activate: bool = False) -> Standing:
-        """Keeps a model of `agentdog learn`; `activate` lets it decide, which is refused unless it is better."""
-        asked = self._send("POST", f"learned?activate={str(activate).lower()}", dict(model), timeout=60.0)
-        return cast("Standing", asked)
-
-    def decide_learned(self, project: str, version: str | None) -> Standing:
-        """Lets a version decide in a project, or none."""
-        return cast("Standing", self._send("POST", "learned/deciding", {"project": project, "version": version}))
-
     def looks(self, any_id: str, step: int, *, project: str | None = None) -> dict[str, Any]:
         """Says what each detector of the embedded guard looked at in an agent's step (from 0), the quiet ones too."""
         return cast("dict[str, Any]", self._get(f"looks/{quote(any_id, safe='')}", step=step, project=project))
-
-    def calibrations(self) -> list[Calibration]:
-        """Returns guards' thresholds that were fitted at this sidecar."""
-        return cast("list[Calibration]", self._get("calibrations")["items"])
-
-    def calibrate(self, /, **asked: Any) -> Calibration:  # noqa: ANN401 - fields of the endpoint's body
-        """Fits a guard's threshold: on a ``project``'s stored benign runs, or on ``scores`` by group."""
-        return cast("Calibration", self._send("POST", "calibrations", asked))
-
-    def guard(self) -> GuardStatus:
-        """Says which guard judges, and whether it would answer now."""
-        return cast("GuardStatus", self._get("guard"))
