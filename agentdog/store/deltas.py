@@ -23,6 +23,7 @@ from agentdog.store import bundles
 
 _LOOSE, _DIFFERENCE = b"{(", b"E"
 _LEVEL = 9  # lower levels lose sight of the history in spans of megabytes, higher ones gain nothing
+_NEAR, _NEAR_LEVEL = 1 << 17, 6  # up to so many bytes a lower one sees all of it, in half the time
 _WINDOW_LOG = (10, 27)  # what every decoder takes (RFC 8878, 3.1.1.1.2)
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
 
@@ -65,12 +66,12 @@ def unfold(stored: bytes, base: bytes) -> bytes:
 def difference(raw: bytes, base: bytes) -> bytes:
     """Returns a frame that says what some bytes add to others."""
     low, high = _WINDOW_LOG
-    reach = (len(raw) + len(base)).bit_length()
+    both = len(raw) + len(base)
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL,
+        _NEAR_LEVEL if both < _NEAR else _LEVEL,
         source_size=len(raw),
         dict_size=len(base),
-        window_log=max(low, min(high, reach)),
+        window_log=max(low, min(high, both.bit_length())),
         format=_FORMAT,
         write_checksum=False,
     )

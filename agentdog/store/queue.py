@@ -204,7 +204,7 @@ class Queue:
             self._promising.update(self._streams[name] for name in self._bell.heard())
             if time.monotonic() >= self._next_sweep or not self._bell.listening:
                 self._next_sweep = time.monotonic() + _SWEEP_S
-                self._promising.update(_ALL)
+                self._promising.update(await self._filled())
             while self._promising:
                 found = await self._claim(consumer, self._some(count))
                 if found:
@@ -214,6 +214,11 @@ class Queue:
                 return ()
             if await self._bell.wait(min(deadline, max(self._next_sweep, now)) - now):
                 self._next_sweep = 0.0
+
+    async def _filled(self) -> Sequence[int]:
+        """Returns the partitions where something waits, or is being worked on: what was done is deleted."""
+        sizes = await self._link.many([("XLEN", keys.work(n, self._lane)) for n in _ALL])
+        return [number for number, size in zip(_ALL, sizes, strict=True) if size]
 
     def _some(self, count: int) -> Sequence[int]:
         return random.sample(sorted(self._promising), min(max(count, 1), len(self._promising)))
