@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from agentdog.service.settings import Settings, to_environment
-from tests.support.tree import SECONDS, alive, descendants, linux_only, ready, until
+from tests.support.tree import SECONDS, alive, descendants, linux_only, ready
+from tests.support.waiting import until
 
 
 def _demo(settings: Settings, *options: str) -> subprocess.Popen[bytes]:

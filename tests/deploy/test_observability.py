@@ -25,7 +25,8 @@ from tests.deploy.compose import DEPLOY, services
 from tests.guards.steps import says, user
 from tests.support.redis_servers import free_ports
 from tests.support.told import run_of
-from tests.support.tree import ready, until, up
+from tests.support.tree import ready, up
+from tests.support.waiting import until
 
 FOLDER = DEPLOY / "observability"
 BOARD: dict[str, Any] = json.loads((FOLDER / "grafana" / "agentdog.json").read_text("utf-8"))

@@ -30,7 +30,7 @@ def analyze(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(SYSTEMD is None, reason="no systemd-analyze here")
+@pytest.mark.skipif(SYSTEMD is None, reason="no systemd-analyze here: apt-get install systemd")
 def test_the_unit_is_one_that_systemd_takes_and_confines(tmp_path: Path) -> None:
     unit = (DEPLOY / "agentdog.service").read_text()
     here = tmp_path / "agentdog.service"

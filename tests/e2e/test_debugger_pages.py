@@ -10,8 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from tests.e2e.browser import chromium, launch
 from tests.support.chats import write
 from tests.support.run_folder import make
 from tests.support.tree import ready, up
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,13 +60,6 @@ def _import(chats: Path, endpoint: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.2)
-
-
 def _settled(client: Client) -> bool:
     counts = client.projects()["projects"].values()
     return bool(counts) and not any(each.get("pending") for each in counts)
@@ -79,12 +72,12 @@ def place() -> Iterator[Place]:
         listen = listen_anywhere()
         settings = load_settings(data=Path(folder) / "data", **listen | {"ui": {**listen["ui"], "runs": str(runs)}})
         with up(settings):
-            _until(lambda: ready(settings), "the sidecar is up")
+            until(lambda: ready(settings), "the sidecar is not up", PATIENCE_S)
             client = Client(settings.api_url, timeout=60)
             run_all(settings.otlp_endpoint)
             _feed(settings.otlp_endpoint)
             _import(write(Path(folder) / "chats.jsonl"), settings.otlp_endpoint)
-            _until(lambda: _settled(client), "everything is judged")
+            until(lambda: _settled(client), "not everything is judged", PATIENCE_S)
             yield Place(settings.ui_url, client)
 
 
@@ -173,7 +166,7 @@ def test_an_incident_is_confirmed_by_a_key_and_taken_back(place: Place, browser:
     page.keyboard.press("u")
     expect(page.get_by_text("Confirmed: ")).to_have_count(0, timeout=WAIT_MS)
     wanted = ["confirm", "reopen"]
-    _until(lambda: [review["action"] for review in place.client.reviews(run)["reviews"]] == wanted, "it is said")
+    until(lambda: [review["action"] for review in place.client.reviews(run)["reviews"]] == wanted, "it is not said")
     page.close()
 
 

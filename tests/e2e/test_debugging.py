@@ -18,7 +18,8 @@ from agentdog.demo.watch import judged
 from agentdog.service.settings import load_settings
 from tests.conftest import listen_anywhere
 from tests.e2e.browser import chromium, launch, opened
-from tests.support.tree import SECONDS, ready, until, up
+from tests.support.tree import SECONDS, ready, up
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,

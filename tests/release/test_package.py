@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import venv
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from agentdog import __version__
 from agentdog.service.settings import Settings, to_environment
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,19 +72,17 @@ def test_the_demo_runs_from_the_wheel_alone_and_the_dashboard_with_the_extra(
     command = [str(bin_ / "agentdog"), "ui"]
     process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **outside}, start_new_session=True)
     try:
-        assert _opens(f"{settings.ui_url}/_stcore/health")
+        until(lambda: _opens(f"{settings.ui_url}/_stcore/health"), "the dashboard does not open")
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # the command, and Streamlit below it
         process.wait()
 
 
 def _opens(url: str) -> bool:
-    for _ in range(600):
-        try:
-            return httpx.get(url).text == "ok"
-        except httpx.TransportError:
-            time.sleep(0.1)
-    return False
+    try:
+        return httpx.get(url).text == "ok"
+    except httpx.TransportError:
+        return False  # it does not listen yet
 
 
 def test_the_bill_of_materials_names_every_pin(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from agentdog.service.settings import Settings
 from tests.service.test_receiver import PROTOBUF, request
-from tests.support.tree import descendants, linux_only, ready, until, up
+from tests.support.tree import descendants, linux_only, ready, up
+from tests.support.waiting import until
 
 KILLS = 8
 SEED = 20261123

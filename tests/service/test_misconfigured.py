@@ -196,7 +196,7 @@ def on_a_full_disk(settings: Settings) -> list[CheckResult]:
             check=False,
         )
     except FileNotFoundError:
-        pytest.skip("no unshare here")
+        pytest.skip("a full disk needs a small one, mounted by unshare (util-linux), which is not here")
     if not done.stdout:
         pytest.skip(f"no disk may be mounted here: {done.stderr}")
     assert done.returncode == 1

@@ -13,7 +13,8 @@ from agentdog.base.errors import GuardUnavailable
 from agentdog.demo.runs import run_all
 from agentdog.service.settings import Settings, load_settings
 from agentdog.service.supervisor import _check_beforehand
-from tests.support.tree import SECONDS, alive, descendants, linux_only, ready, until, up
+from tests.support.tree import SECONDS, alive, descendants, linux_only, ready, up
+from tests.support.waiting import until
 
 
 def judged(settings: Settings) -> dict[str, str]:

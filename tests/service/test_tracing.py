@@ -19,7 +19,8 @@ from agentdog.spans.own import is_own
 from tests.support.otlp_tee import otlp_tee
 from tests.support.records import span
 from tests.support.serving import serving, settings_for
-from tests.support.tree import linux_only, ready, until, up
+from tests.support.tree import linux_only, ready, up
+from tests.support.waiting import until
 
 
 def own_records(settings: Settings) -> float:
