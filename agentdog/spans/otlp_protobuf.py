@@ -9,9 +9,7 @@ from typing import Any
 from agentdog.spans.otlp_build import log_trace, make_log, number, span_fault
 from agentdog.spans.records import Decoded, Event, Log, Origin, Received, Rejection, Sealed, Span
 
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
-_NO_TRACE_BYTES, _NO_SPAN_BYTES = bytes(16), bytes(8)
-_TRACE, _SPAN = len(_NO_TRACE_BYTES), len(_NO_SPAN_BYTES)
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 #: A span's fields in one call: each costs more to ask for than to have.
 _FIELDS = attrgetter(
     "trace_id",
@@ -39,10 +37,10 @@ def traces(request: Any) -> Decoded:  # noqa: ANN401
     for group in request.resource_spans:
         resource = _attributes(group.resource.attributes)
         for scoped in group.scope_spans:
-            name, version = scoped.scope.name, scoped.scope.version
+            origin = Origin(resource, scoped.scope.name, scoped.scope.version)
             for message in scoped.spans:
-                span = _span(message, resource, name, version)
-                fault = None if _is_sound(span) else span_fault(span)
+                span = opened(message, origin)
+                fault = None if _is_sound(*_PLACE(message)) else span_fault(span)
                 if fault is None:
                     spans.append(span)
                 else:
@@ -59,25 +57,41 @@ def sealed(request: Any) -> Received:  # noqa: ANN401
         for scoped in group.scope_spans:
             origin = Origin(resource, scoped.scope.name, scoped.scope.version)
             for message in scoped.spans:
-                trace, span, parent, start = _PLACE(message)
-                if (
-                    len(trace) == _TRACE
-                    and len(span) == _SPAN
-                    and len(parent) in (0, _SPAN)
-                    and start > 0
-                    and trace != _NO_TRACE_BYTES
-                    and span != _NO_SPAN_BYTES
-                ):
+                trace, span, *rest = _PLACE(message)
+                fault = None if _is_sound(trace, span, *rest) else span_fault(opened(message, origin))
+                if fault is None:
                     raw = message.SerializeToString()
                     spans.append(Sealed(trace_id=trace.hex(), span_id=span.hex(), origin=origin, raw=raw))
-                elif (fault := span_fault(opened(message, origin))) is not None:
+                else:
                     rejected.append(fault)
     return Received(records=tuple(spans), rejected=tuple(rejected))
 
 
 def opened(message: Any, origin: Origin) -> Span:  # noqa: ANN401
     """Reads one ``trace.v1.Span``."""
-    return _span(message, origin.resource, origin.scope, origin.scope_version)
+    trace, span, parent, name, kind, start, end, code, said, lost, lost_events, events, links = _FIELDS(message)
+    return Span(
+        trace_id=trace.hex(),
+        span_id=span.hex(),
+        parent_id=parent.hex() or None,
+        name=name,
+        start_ns=start,
+        end_ns=end or start,
+        status=code,
+        status_message=said or None,
+        span_kind=kind,
+        attributes=_attributes(message.attributes),
+        events=tuple([_event(e) for e in events]) if events else (),
+        links=tuple([f"{link.trace_id.hex()}:{link.span_id.hex()}" for link in links]) if links else (),
+        dropped=lost + lost_events,
+        scope=origin.scope,
+        scope_version=origin.scope_version,
+        resource=origin.resource,
+    )
+
+
+def _event(message: Any) -> Event:  # noqa: ANN401
+    return Event(name=message.name, time_ns=message.time_unix_nano, attributes=_attributes(message.attributes))
 
 
 def logs(request: Any) -> Decoded:  # noqa: ANN401
@@ -107,41 +121,15 @@ def logs(request: Any) -> Decoded:  # noqa: ANN401
     return Decoded(records=tuple(records), rejected=tuple(rejected))
 
 
-def _span(message: Any, resource: dict[str, Any], scope: str, version: str) -> Span:  # noqa: ANN401
-    trace, span, parent, name, kind, start, end, code, said, lost, lost_events, events, links = _FIELDS(message)
-    return Span(
-        trace_id=trace.hex(),
-        span_id=span.hex(),
-        parent_id=parent.hex() or None,
-        name=name,
-        start_ns=start,
-        end_ns=end or start,
-        status=code,
-        status_message=said or None,
-        span_kind=kind,
-        attributes=_attributes(message.attributes),
-        events=tuple([_event(e) for e in events]) if events else (),
-        links=tuple([f"{link.trace_id.hex()}:{link.span_id.hex()}" for link in links]) if links else (),
-        dropped=lost + lost_events,
-        scope=scope,
-        scope_version=version,
-        resource=resource,
-    )
-
-
-def _event(message: Any) -> Event:  # noqa: ANN401
-    return Event(name=message.name, time_ns=message.time_unix_nano, attributes=_attributes(message.attributes))
-
-
-def _is_sound(span: Span) -> bool:
+def _is_sound(trace: bytes, span: bytes, parent: bytes, start: int) -> bool:
     """Whether a span has no fault, as `span_fault` says it; ids made from bytes are hexadecimal whatever they are."""
     return (
-        len(span.trace_id) == len(_NO_TRACE)
-        and len(span.span_id) == len(_NO_SPAN)
-        and (span.parent_id is None or len(span.parent_id) == len(_NO_SPAN))
-        and span.start_ns > 0
-        and span.trace_id != _NO_TRACE
-        and span.span_id != _NO_SPAN
+        len(trace) == len(_NO_TRACE)
+        and len(span) == len(_NO_SPAN)
+        and len(parent) in (0, len(_NO_SPAN))
+        and start > 0
+        and trace != _NO_TRACE
+        and span != _NO_SPAN
     )
 
 
