@@ -131,9 +131,7 @@ class Shelf:
         for each, bases in kept[_LOOSE - 1 :]:
             out.append(min((_fold(each, self._loose[base]) for base in bases), key=_length))
         stay = [known[0], *(each for each, _ in kept[: _LOOSE - 1])]
-        return out + [
-            _squeezed(each) for each in stay if each.bundle or each.size == len(each.raw) >= WORTH_COMPRESSING
-        ]
+        return out + [_squeezed(each) for each in stay if each.gains]
 
     def _best(self, each: Loose, bases: Iterable[bytes]) -> Fold | None:
         """Returns the shortest of those not tried before; the first that is worth it will do."""

@@ -27,7 +27,7 @@ def sealed(spans: Iterable[Span]) -> Received:
     return receive_traces(encode_traces(list(spans)), PROTOBUF)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(scenarios(CAPTURES)))
 def test_a_sealed_span_opens_as_what_it_is(name: str) -> None:
     spans = [record for record in load(CAPTURES / name) if isinstance(record, Span)]
@@ -52,7 +52,7 @@ def test_a_bundle_holds_each_record_once_and_in_order(numbers: list[int], protob
 _requests = st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=50), min_size=1, max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=_requests, seed=st.integers(0, 1 << 32))
 def test_repeated_requests_are_stored_once_and_read_back_whoever_folds_when(
     server_url: str, requests: list[list[int]], seed: int

@@ -69,7 +69,6 @@ def test_captures_folded_in_any_order_and_parts_are_read_back(name: str, rng: An
         assert 1 <= len(loose) <= 8
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=300, max_size=900), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_differences_refer_to_larger_records_whoever_folds(bodies: list[bytes], rng: Any) -> None:
     """Workers that fold from what they read at different times never make a circle."""
