@@ -42,13 +42,13 @@ def command(  # noqa: PLR0913, PLR0917 - one per option, by name
     Arithmetic only: nothing is started. Exit code 1 when no published guard fits.
     """
     load = Load(agents=agents, run_tokens=run_tokens, step_tokens=step_tokens, step_s=step_seconds)
-    options = plan(gib(gpu), load, diagnoser=diagnoser, cache=cache)
-    fitting = [option for option in options if option.fits]
+    size = gib(gpu)
+    fitting = [option for option in plan(size, load, diagnoser=diagnoser, cache=cache) if option.fits]
     said = assumptions(load, cache)
     if as_json:
-        emit({"gpu_gib": gib(gpu), "load": load, "fits": fitting, "assumptions": said})
+        emit({"gpu_gib": size, "load": load, "fits": fitting, "assumptions": said})
     else:
-        _print(Output(highlight=False), gib(gpu), fitting, said)
+        _print(Output(highlight=False), size, fitting, said)
     context.exit(FINE if fitting else FINDING)
 
 

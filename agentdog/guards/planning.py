@@ -103,9 +103,7 @@ def plan(gpu_gib: float, load: Load, *, diagnoser: bool = False, cache: Cache = 
     ]
     forms = list(FORMS)
     return tuple(
-        sorted(
-            options, key=lambda o: (not o.fits, -min(o.kept, 1.0), forms.index(o.form), -o.weights_gib, o.checkpoint)
-        )
+        sorted(options, key=lambda o: (not o.fits, -o.kept, forms.index(o.form), -o.weights_gib, o.checkpoint))
     )
 
 
@@ -138,9 +136,8 @@ def _option(gate: Served, form: str, gpu_gib: float, load: Load, second: Served 
     weights = sum(one.weights_gib[form] for one in models) * _EXTRA[form]
     scale = 0.5 if cache == "fp8" else 1.0
     token = (gate.kv_bytes or 0) * scale / _GIB
-    aside = (
-        (second.kv_bytes or 0) * scale / _GIB * second.context if second else 0.0
-    )  # it is asked one prefix at a time
+    # The diagnoser is asked one prefix at a time.
+    aside = (second.kv_bytes or 0) * scale / _GIB * second.context if second else 0.0
     room = gpu_gib * SHARE - weights - OVERHEAD_GIB * len(models) - aside
     tokens = max(int(room / token), 0)
     context = min(gate.context, tokens)

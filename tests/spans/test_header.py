@@ -34,7 +34,7 @@ def test_profile_and_tools_with_the_step_since_when_they_were_there() -> None:
 def test_a_tool_that_is_described_anew_stands_there_again_with_its_step() -> None:
     history, calls = [ASK], []
     for number in range(8):
-        kept = tools("look").replace("does look", f"does look {min(number // 2, 9)}")
+        kept = tools("look").replace("does look", f"does look {number // 2}")
         call = message("assistant", calls=((f"c{number}", "look", {}),))
         calls.append(chat(number + 1, list(history), [call], gen_ai__tool__definitions=kept))
         history += [call, result(f"c{number}", "seen")]
