@@ -37,7 +37,7 @@ def pages() -> dict[str, str]:
     made["api.md"] = MADE + api()
     made["settings.md"] = document()
     made["decisions/index.md"] = MADE + decisions()
-    made["llms.txt"] = llms({**made})
+    made["llms.txt"] = llms(made)
     return made
 
 
@@ -173,8 +173,8 @@ def api() -> str:
 
 
 def llms(made: dict[str, str]) -> str:
-    """The map of the documentation for language models (llmstxt.org): each page with its first sentences."""
-    names = sorted({*(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")), *made} - {"llms.txt"})
+    """The map of the documentation for language models (llmstxt.org): each page by its title."""
+    names = sorted({*(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")), *made})
     lines = [
         "# AgentDoG sidecar",
         "",
@@ -185,7 +185,7 @@ def llms(made: dict[str, str]) -> str:
         "",
     ]
     for name in names:
-        if name.startswith("decisions/") or not name.endswith(".md"):
+        if name.startswith("decisions/"):
             continue
         lines.append(f"- [{_title(made.get(name) or (DOCS / name).read_text('utf-8'))}]({name})")
     return "\n".join(lines) + "\n"
@@ -197,11 +197,12 @@ def _title(text: str) -> str:
 
 def main() -> None:
     """Writes them."""
-    for name, text in pages().items():
+    made = pages()
+    for name, text in made.items():
         path = DOCS / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
-    sys.stdout.write(f"{len(pages())} pages\n")
+    sys.stdout.write(f"{len(made)} pages\n")
 
 
 if __name__ == "__main__":
