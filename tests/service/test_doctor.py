@@ -15,6 +15,7 @@ import pytest
 from agentdog.base.checks import CheckResult
 from agentdog.service import doctor
 from agentdog.service.doctor import examine
+from agentdog.service.patient import Patient
 from agentdog.service.sending import Sending
 from agentdog.service.settings import Settings, to_environment
 from agentdog.service.targets import open_targets
@@ -124,7 +125,7 @@ def test_a_data_folder_that_cannot_be_one_fails_with_the_mend(ports: list[int], 
 
 
 def test_a_check_that_breaks_is_a_finding_and_hides_no_other(ports: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(patient: doctor.Patient) -> Sequence[CheckResult]:
+    async def broken(patient: Patient) -> Sequence[CheckResult]:
         raise KeyError("lost")
 
     monkeypatch.setattr(doctor, "CHECKS", (broken, *doctor.CHECKS))

@@ -112,6 +112,12 @@ def build(store: Store, guard: Guard) -> APIRouter:
         await note("replay alerts", project=project)
         return reply(await alerts.replay(project, days=days, max_per_day=max_alerts_per_day))
 
+    _deciding(router, alerts)
+    _calibrating(router, store, alerts)
+    return router
+
+
+def _deciding(router: APIRouter, alerts: Alerts) -> None:
     @router.post(
         "/tuning",
         summary="Decide from which threshold people are alerted, and whether they are",
@@ -137,9 +143,6 @@ def build(store: Store, guard: Guard) -> APIRouter:
         told = ", ".join(f"{name}={value}" for name, value in changes.items())
         await note("tune", project=body.project, subject=told)
         return reply(state)
-
-    _calibrating(router, store, alerts)
-    return router
 
 
 def _calibrating(router: APIRouter, store: Store, alerts: Alerts) -> None:
