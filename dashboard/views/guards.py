@@ -11,7 +11,7 @@ from agentdog.client import wording
 from agentdog.client.shapes import Budgets, Figures, GuardInfo, GuardStatus
 from dashboard import source, timing
 from dashboard.components import table
-from dashboard.views import alerts
+from dashboard.views import alerts, parts
 
 
 def _overview() -> None:
@@ -167,8 +167,4 @@ PARTS = {"Overview": _overview, "Alerts and tuning": alerts.render, "Budgets": _
 
 def render() -> None:
     """Draws the part that is open."""
-    tabs = st.tabs(list(PARTS), key="part", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, PARTS.values(), strict=True):
-        if tab.open:
-            with tab, source.shown_errors():
-                draw()
+    parts.draw(PARTS)

@@ -11,7 +11,7 @@ from agentdog.client import wording
 from agentdog.client.shapes import Rejection
 from dashboard import mends, source
 from dashboard.components import table
-from dashboard.views import empty
+from dashboard.views import empty, parts
 
 _PARTS = ("stored", "duplicate", "rejected", "pending")
 _MOST = 200
@@ -129,8 +129,4 @@ PARTS = {"Accounting": _accounting, "Refused": _refused, "Instrumentations": _sc
 
 def render() -> None:
     """Draws the part that is open."""
-    tabs = st.tabs(list(PARTS), key="part", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, PARTS.values(), strict=True):
-        if tab.open:
-            with tab, source.shown_errors():
-                draw()
+    parts.draw(PARTS)

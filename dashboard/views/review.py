@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from dashboard import source
-from dashboard.views import learned, queue, rules
+from dashboard.views import learned, parts, queue, rules
 
 PARTS = {"Queue": queue.render, "Suppression rules": rules.render, "Learned": learned.render}
 
 
 def render() -> None:
     """Draws the part that is open; the others are fetched when opened."""
-    tabs = st.tabs(list(PARTS), key="part", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, PARTS.values(), strict=True):
-        if tab.open:
-            with tab, source.shown_errors():
-                draw()
+    parts.draw(PARTS)
