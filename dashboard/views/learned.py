@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from agentdog.client import wording
 from agentdog.client.shapes import LearnedVersion, Standing
-from dashboard import filters, source
+from dashboard import filters, reports, source
 from dashboard.components import table
 
 _STATES = {
@@ -56,7 +54,7 @@ def _versions(standing: Standing, versions: list[LearnedVersion]) -> None:
             {"text": each["version"], "kind": "mono"},
             wording.when(each["made"]),
             f"{each['figures']['runs']} runs, {each['figures']['unsafe']} unsafe, {each['figures']['groups']} requests",
-            measure(each["figures"]["difference"]),
+            reports.interval(each["figures"]["difference"])["text"],
             {"text": "yes", "kind": "safe"} if each["figures"]["better"] else {"text": "no", "kind": "not_evaluated"},
         ]
         for each in versions
@@ -66,21 +64,15 @@ def _versions(standing: Standing, versions: list[LearnedVersion]) -> None:
     version = next((each for each in versions if each["version"] == chosen), versions[-1])
     figures = version["figures"]
     heads = [name.replace("_", " ").capitalize() for name in _SCORES]
-    body = [[words, *(measure(figures[kind][score]) for score in _SCORES)] for kind, words in _ROWS.items()]
+    body = [
+        [words, *(reports.interval(figures[kind][score])["text"] for score in _SCORES)] for kind, words in _ROWS.items()
+    ]
     table(["Judged by", *heads], body, key="figures")
     st.caption(
         "5-fold cross-validation by request: every run judged by a model that saw nothing of its request. "
         "In brackets 95 % intervals. Words alone: TF-IDF of the whole run with logistic regression."
     )
     _decide(standing, version)
-
-
-def measure(value: dict[str, Any]) -> str:
-    """Words a figure with its interval."""
-    if value.get("value") is None:
-        return "-"
-    bounds = f" ({value['low']:.3f} … {value['high']:.3f})" if value.get("low") is not None else ""
-    return f"{value['value']:.3f}{bounds}"
 
 
 def _decide(standing: Standing, version: LearnedVersion) -> None:
