@@ -9,7 +9,7 @@ from agentdog.client import wording
 from agentdog.client.shapes import Incident, Taxonomy, View
 from agentdog.client.wording import visible
 from dashboard.rows import row
-from dashboard.steps import runner_ups, step_card
+from dashboard.steps import axes_told, step_card
 
 
 def steps_of(incident: Incident) -> list[int]:
@@ -32,13 +32,13 @@ def case(incident: Incident, views: Sequence[View], taxonomy: Taxonomy, *, place
     wanted = set(steps_of(incident))
     quotes = {item["quote"] for item in incident.get("evidence", []) if item.get("quote")}
     began = view["summary"]["start_time"]
+    judged = {found["index"]: found["verdict"] for each in views for found in each["verdicts"]}
     steps: dict[int, dict[str, Any]] = {}
     for each in views:
-        verdicts = {judged["index"]: judged["verdict"] for judged in each["verdicts"]}
         for step in each["steps"]:
             index = step["index"]
             if index in wanted:
-                verdict = verdicts.get(index)
+                verdict = judged.get(index)
                 steps[index] = {
                     **step_card(step, began, each["cuts"].get(str(index), []), sorted(quotes)),
                     "mark": _mark(incident, index),
@@ -55,7 +55,7 @@ def case(incident: Incident, views: Sequence[View], taxonomy: Taxonomy, *, place
         "state": incident.get("state", "open"),
         "confidence": wording.percent(incident.get("confidence")),
         "summary": visible(incident["summary"]),
-        "axes": _axes(incident, view, taxonomy),
+        "axes": axes_told(incident["labels"], judged.get(incident["onset"]), taxonomy),
         "evidence": [
             {
                 "message": visible(item["message"]),
@@ -75,22 +75,3 @@ def _mark(incident: Incident, index: int) -> str:
     if index == incident["onset"]:
         return "onset"
     return "source" if index == incident.get("source_step") else "realised"
-
-
-def _axes(incident: Incident, view: View, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    verdicts = {judged["index"]: judged["verdict"] for judged in view["verdicts"]}
-    out = []
-    for axis in taxonomy["axes"]:
-        label_id = incident["labels"].get(axis["id"])
-        found = wording.label(taxonomy, axis["id"], label_id)
-        out.append(
-            {
-                "question": axis["question"],
-                "axis": axis["name"],
-                "name": visible(found["name"]) if found else "Not said",
-                "definition": found["definition"] if found else "The guard gave no label on this axis.",
-                "known": found is not None,
-                **runner_ups(verdicts.get(incident["onset"]), taxonomy, axis["id"], label_id),
-            }
-        )
-    return out

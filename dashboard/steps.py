@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentdog.client import wording
-from agentdog.client.shapes import Cut, Step, Taxonomy, Verdict
+from agentdog.client.shapes import Cut, Labels, Step, Taxonomy, Verdict
 from agentdog.client.wording import visible
 
 #: Characters of one text that are sent to the browser without being asked for.
@@ -22,7 +22,7 @@ def cut(text: str, limit: int = TEXT_LIMIT) -> str:
     return f"{text[:limit]}\n[… {len(text) - limit:,} characters …]"
 
 
-def runner_ups(verdict: Verdict | None, taxonomy: Taxonomy, axis: str, chosen: str | None) -> dict[str, Any]:
+def _runner_ups(verdict: Verdict | None, taxonomy: Taxonomy, axis: str, chosen: str | None) -> dict[str, Any]:
     """What else the guard held likely on an axis, and how likely the label that it gave; empty where it gave none."""
     likely = (verdict.get("axes") or {}).get(axis, {}) if verdict else {}
     rivals = [(label, p) for label, p in likely.items() if label != chosen][:_RIVALS]
@@ -33,6 +33,27 @@ def runner_ups(verdict: Verdict | None, taxonomy: Taxonomy, axis: str, chosen: s
             for label, p in rivals
         ],
     }
+
+
+def axes_told(labels: Labels, verdict: Verdict | None, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """Words an incident's labels, axis by axis, with what else the guard's verdict held likely."""
+    out = []
+    for axis in taxonomy["axes"]:
+        label_id = labels.get(axis["id"])
+        found = wording.label(taxonomy, axis["id"], label_id)
+        groups = {group["id"]: group["name"] for group in axis["groups"]}
+        out.append(
+            {
+                "question": axis["question"],
+                "axis": axis["name"],
+                "name": visible(found["name"]) if found else "Not said",
+                "group": groups.get(found.get("group", ""), "") if found else "",
+                "definition": found["definition"] if found else "The guard gave no label on this axis.",
+                "known": found is not None,
+                **_runner_ups(verdict, taxonomy, axis["id"], label_id),
+            }
+        )
+    return out
 
 
 def step_card(step: Step, began: str | None, cuts: Sequence[Cut], quotes: Sequence[str] = ()) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from agentdog.client import wording
 from agentdog.client.shapes import Evidence, Flow, Incident, Taxonomy, Verdict, View
 from agentdog.client.wording import visible
 from dashboard.changes import change
-from dashboard.steps import cut, runner_ups, step_card
+from dashboard.steps import axes_told, cut, step_card
 from dashboard.why import heats
 
 #: A step's flows are drawn by these words: who said a value first.
@@ -141,22 +141,6 @@ def _incident(
 ) -> dict[str, Any]:
     verdicts = {each["index"]: each["verdict"] for each in view["verdicts"]}
     onset = verdicts.get(incident["onset"])
-    axes = []
-    for axis in taxonomy["axes"]:
-        label_id = incident["labels"].get(axis["id"])
-        found = wording.label(taxonomy, axis["id"], label_id)
-        groups = {group["id"]: group["name"] for group in axis["groups"]}
-        axes.append(
-            {
-                "question": axis["question"],
-                "axis": axis["name"],
-                "name": visible(found["name"]) if found else "Not said",
-                "group": groups.get(found.get("group", ""), "") if found else "",
-                "definition": found["definition"] if found else "The guard gave no label on this axis.",
-                "known": found is not None,
-                **runner_ups(onset, taxonomy, axis["id"], label_id),
-            }
-        )
     return {
         "id": incident["id"],
         "summary": visible(incident["summary"]),
@@ -166,7 +150,7 @@ def _incident(
         "recovered": incident.get("recovered", False),
         "state": incident.get("state", "open"),
         "confidence": wording.percent(incident.get("confidence")),
-        "axes": axes,
+        "axes": axes_told(incident["labels"], onset, taxonomy),
         "evidence": [_evidence(item) for item in incident.get("evidence", [])],
         "flows": _paths(incident, view, flows),
         "words": visible(cut(onset.get("raw", ""), 8000)) if onset else "",
