@@ -10,12 +10,22 @@ NOBODY = "someone"
 
 def name() -> str:
     """Returns the name that reviews are signed with."""
-    return str(st.session_state.get(_NAME) or NOBODY)
+    return given() or NOBODY
+
+
+def given() -> str:
+    """Returns the name that somebody gave; ``""`` where nobody did."""
+    return str(st.session_state.get(_NAME, ""))
+
+
+def keep(name: str) -> None:
+    """Keeps a name for the visit."""
+    st.session_state[_NAME] = name.strip()
 
 
 def ask() -> None:
     """Draws the box for the name."""
-    st.session_state.setdefault(_BOX, st.session_state.get(_NAME, ""))
+    st.session_state.setdefault(_BOX, given())
     st.text_input(
         "Your name",
         key=_BOX,
@@ -28,4 +38,4 @@ def ask() -> None:
 
 
 def _named() -> None:
-    st.session_state[_NAME] = st.session_state[_BOX].strip()
+    keep(st.session_state[_BOX])

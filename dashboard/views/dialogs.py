@@ -6,17 +6,16 @@ Invariant: nothing is said without the button of the dialog; what was said chang
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any, cast
 
 import streamlit as st
 
 from agentdog.client import wording
-from agentdog.client.shapes import Incident, Labels, ReviewAction, Taxonomy, View
-from dashboard import source
+from agentdog.client.shapes import Incident, Labels, ReviewAction, View
+from dashboard import filters, reviewer, source
 from dashboard.components import table
 
-_ASKED, _NAME = "asked to say", "reviewer"
+_ASKED = "asked to say"
 _TITLES: dict[str, str] = {
     "confirm": "Confirm this incident",
     "correct": "Correct this incident",
@@ -33,7 +32,6 @@ _SAYS: dict[str, str] = {
     "mark": "Nobody flagged it, and it goes wrong here.",
     "approve": "Nothing is wrong with the whole run.",
 }
-_UNKNOWN = "Not said"
 
 
 def ask(asked: dict[str, Any]) -> None:
@@ -85,39 +83,23 @@ def _said(view: View, action: str, incident_id: str | None, step: int | None) ->
                 "It goes wrong at", steps, index=incident["onset"], format_func=lambda at: f"Step {at + 1}"
             )
         if action in {"correct", "mark"}:
-            labels = _axes(source.taxonomy(), incident["labels"] if incident else {})
+            labels = _labels(incident["labels"] if incident else {}, f"say {action} {incident_id or step}")
         note = st.text_area("Why (kept beside it)", max_chars=4000, height=80)
-        name = st.text_input("Your name", value=st.session_state.get(_NAME, ""), placeholder="someone")
+        name = st.text_input("Your name", value=reviewer.given(), placeholder=reviewer.NOBODY)
         if st.button("Save", type="primary", key="say it"):
-            st.session_state[_NAME] = name.strip()
+            reviewer.keep(name)
             _send(view, action, incident, int(step) if step is not None else onset, labels, note.strip())
             st.rerun()
 
 
-def _numbered(index: int) -> str:
-    return f"Step {index + 1}"
-
-
-def _axes(taxonomy: Taxonomy, given: Labels) -> Labels:
-    chosen: dict[str, str] = {}
-    for axis in taxonomy["axes"]:
-        ids: list[str] = ["", *(label["id"] for label in axis["labels"])]
-        names = {label["id"]: label["name"] for label in axis["labels"]}
-        before = str(given.get(axis["id"], ""))
-        chosen[axis["id"]] = (
-            st.selectbox(
-                f"{axis['question']}: {axis['name']}",
-                ids,
-                index=ids.index(before) if before in ids else 0,
-                format_func=partial(_named, names),
-            )
-            or ""
+def _labels(given: Labels, key: str) -> Labels:
+    chosen = {
+        axis["id"]: filters.label(
+            axis["id"], f"{axis['question']}: {axis['name']}", given.get(axis["id"]), f"{key} {axis['id']}"
         )
+        for axis in source.taxonomy()["axes"]
+    }
     return cast("Labels", chosen)
-
-
-def _named(names: dict[str, str], label: str) -> str:
-    return names.get(label, _UNKNOWN)
 
 
 def _send(
@@ -130,7 +112,7 @@ def _send(
     source.client().review(
         view["summary"]["id"],
         cast("ReviewAction", action),
-        author=st.session_state.get(_NAME) or "someone",
+        author=reviewer.name(),
         incident_id=incident["id"] if incident else None,
         step=step,
         labels=labels,
