@@ -85,7 +85,7 @@ def build(folder: Path | None) -> APIRouter:
     )
     async def report(access: Visitor, name: str) -> Response:
         _may_see(access)
-        return reply(Reported(name=name, report=await reports.of(_place(folder, name))))
+        return reply(Reported(name=name, report=await reports.of(await asyncio.to_thread(_place, folder, name))))
 
     @router.get(
         "/evaluations/{name}/rows/{row_id:path}",
@@ -95,7 +95,8 @@ def build(folder: Path | None) -> APIRouter:
     )
     async def row(access: Visitor, name: str, row_id: str) -> Response:
         _may_see(access)
-        return reply(KeptRow(name=name, row=await asyncio.to_thread(_row, _place(folder, name), row_id)))
+        place = await asyncio.to_thread(_place, folder, name)
+        return reply(KeptRow(name=name, row=await asyncio.to_thread(_row, place, row_id)))
 
     return router
 
@@ -151,9 +152,9 @@ def _told(name: str, place: Path) -> Evaluation:
 
 
 def _row(place: Path, row_id: str) -> dict[str, Any]:
-    path = place / _ROWS
-    for line in path.read_bytes().splitlines() if path.exists() else ():
-        if row_id.encode() not in line:
+    path, told = place / _ROWS, msgspec.json.encode(row_id)  # as a ledger writes it, quotes and escapes included
+    for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():  # one being written is not whole yet
+        if told not in line:
             continue
         row: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
         if row.get("id") == row_id and not row.get("repeat"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from fastapi import FastAPI
 
@@ -49,6 +50,15 @@ def test_a_report_is_atbench_s_own_and_a_row_is_as_it_was_kept(client: Client) -
     assert (row["id"], bool(row["verdicts"])) == (wanted, True)
     with pytest.raises(NotFound, match="no row"):
         client.evaluation_row("first", "of tomorrow")
+
+
+def test_a_row_is_found_by_any_id_and_not_before_its_line_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(msgspec.json.encode({"id": 'a "b" \\c'}) + b'\n{"id":"torn')
+    assert evaluations._row(tmp_path, 'a "b" \\c') == {"id": 'a "b" \\c'}
+    with (tmp_path / "rows.jsonl").open("ab") as file:
+        file.write(b'","n":')
+    with pytest.raises(NotFoundError, match="no row"):
+        evaluations._row(tmp_path, "torn")
 
 
 def test_a_run_that_cannot_be_read_says_why_and_not_where(client: Client, folder: Path) -> None:
