@@ -97,7 +97,7 @@ def build(guard: Guard, redactor: Redactor | None = None, clock: Clock | None = 
             raise Overloaded(f"{_AT_ONCE} documents are being judged already")
         async with free:
             form, cases = await asyncio.to_thread(_read, _bytes(pasted), pasted.encoding == "text")
-            first = [_clean(case, redactor) for case in cases[:MOST_RUNS]]
+            first = [await asyncio.to_thread(_clean, case, redactor) for case in cases[:MOST_RUNS]]
             await note("playground", subject=f"{form}, {len(cases)} runs")
             try:
                 async with asyncio.timeout(DEADLINE_S):
