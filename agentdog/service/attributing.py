@@ -214,7 +214,7 @@ def _among(run: Trajectory, step: int, diagnosis: Diagnosis | None, limit: int) 
     verdict = next((s.verdict for s in diagnosis.steps if s.index == step), None) if diagnosis else None
     named = {at for e in verdict.evidence for at in (e.step, e.source_step) if at is not None} if verdict else set()
     wanted = [0, *sorted(at for at in named if 0 <= at < step), *range(step - 1, -1, -1)]
-    return set(list(dict.fromkeys(wanted))[:limit]) if run.steps else set()
+    return set(list(dict.fromkeys(wanted))[:limit])
 
 
 class _Model:
