@@ -40,7 +40,7 @@ from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.service.inline import Asked, Checker, PolicyFile
 from agentdog.store.contract import Store
 from agentdog.trajectory import Header
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 
 DEADLINES_MS = (50, 100, 200, 400)
 CONCURRENCY = 16

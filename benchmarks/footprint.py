@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
 
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 
 _ROUNDS = 4
 _STATES = ("no exporter", "present", "hung", "killed")

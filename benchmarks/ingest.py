@@ -36,7 +36,7 @@ import payloads
 import processes
 from processes import Proc
 
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 
 _BATCH, _CONNECTIONS = 512, 4
 _PACED, _PACED_RATE, _PACED_BATCH = 100, 8.0, 16

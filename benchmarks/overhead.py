@@ -43,7 +43,7 @@ from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
 from benchmarks.atbench_overhead import Instant
 from benchmarks.processes import cpu_s, descendants
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
 WARM_UP_S = 3.0

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentdog.store.embedded import binary
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -31,7 +31,7 @@ from benchmarks.processes import Proc, answers, until
 from tests.e2e.browser import DEADLINE_S, chromium, launch, serving_dashboard
 from tests.support import runs
 from tests.support.live_api import serving_store
-from tests.support.redis_servers import free_ports
+from tests.support.ports import free_ports
 from tests.support.stores import running_server, store_at
 
 EMPTY = 'import streamlit as st\n\nst.markdown("empty")\n'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import hypothesis
 import pytest
 
 from agentdog.service.settings import Settings, load_settings
+from tests.support.ports import free_ports
 
 # Tests never assert on the clock, and machines are busy: an example may take as long as it takes.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -26,29 +26,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
-def _free_ports() -> list[int]:
-    """Four ports, bound all at once so that they differ."""
-    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-    numbers: list[int] = [each.getsockname()[1] for each in bound]
-    for each in bound:
-        each.close()
-    return numbers
-
-
 @pytest.fixture
 def ports() -> list[int]:
-    return _free_ports()
+    return free_ports(4)
 
 
 @pytest.fixture
 def spare_ports() -> list[int]:
-    return _free_ports()
+    return free_ports(4)
 
 
 def listen_anywhere() -> dict[str, Any]:
     """Settings of listeners on free ports."""
     names = ("otlp_grpc", "otlp_http", "api", "ui")
-    return {name: {"port": port} for name, port in zip(names, _free_ports(), strict=True)}
+    return {name: {"port": port} for name, port in zip(names, free_ports(4), strict=True)}
 
 
 @pytest.fixture

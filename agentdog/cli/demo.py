@@ -20,7 +20,7 @@ from agentdog.service.process import until_told_to_stop
 from agentdog.service.settings import Settings, load_settings
 from agentdog.service.supervisor import Running, supervise
 
-_JUDGED_WITHIN_S = 60.0
+_JUDGED_WITHIN_S = 180.0  # a small machine that just started everything is busy
 
 
 @click.command("demo")
@@ -52,7 +52,7 @@ async def _demo(settings: Settings, *, leave: bool, as_json: bool) -> int:
 async def _show(running: Running, console: Console, *, as_json: bool) -> int:
     """Runs the agent, waits for the verdicts, prints them; returns the exit code."""
     settings = running.settings
-    client = Client(settings.api_url)
+    client = Client(settings.api_url, timeout=_JUDGED_WITHIN_S)
     console.print("Running a mail assistant on an honest e-mail, then on one that hides an order …", style="dim")
     try:
         runs = await asyncio.to_thread(run_all, settings.otlp_endpoint)

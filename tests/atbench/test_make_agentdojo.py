@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     # The package's own imports warn about what it uses; that is not ours to mend.
     pytest.mark.filterwarnings("default"),
-    pytest.mark.timeout(300),
 ]
 LIMIT = 120
 

@@ -18,7 +18,7 @@ from tests.support import llama_server as llama
 from tests.support import vllm_server as vllm
 from tests.trajectory.test_formats import DATA
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 SETS = sorted(DATA.glob("*/*.gz"))
 #: Rows of each set that the embedded guard judges here; `benchmarks/results.py` judges all of them.
 ROWS = 40

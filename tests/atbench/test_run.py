@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 
 from agentdog.base.errors import UsageError
 from atbench.cli import cli
-from tests.support.scripted_guard import Recorder, Reply, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Recorder, Reply, completion, scripted_guard
 
 LABELS = {
     "risk_source": "Indirect Prompt Injection",

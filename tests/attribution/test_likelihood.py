@@ -14,7 +14,7 @@ import pytest
 from tests.support import there
 
 # Importing torch takes a quarter of a minute on a busy core.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT.parent / "shared" / "attribution"
 WORDS = ("order", "parcel", "invoice", "account.", "status,", "courier!", "window", "payment?", "label\n", "limit")

@@ -23,7 +23,6 @@ def test_half_a_surrogate_pair_in_a_python_literal_can_be_stored() -> None:
 
 @linux_only
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_kills_under_the_official_exporter_lose_and_double_nothing() -> None:
     found = run(4, fsync="always", seed=20261126)
     assert (found["lost"], found["doubled"], found["accounting_exact"]) == (0, 0, True)

@@ -32,7 +32,7 @@ from agentdog.spans.records import Record, Span
 from tests.cli.test_sources import folder_of_everything
 from tests.spans import exporting
 from tests.spans.compare import CAPTURES, load
-from tests.support.scripted_guard import closed_port
+from tests.support.ports import closed_port
 from tests.support.serving import serving, settings_for
 from tests.support.stores import running_server, store_at
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from agentdog.base.errors import DecodeError, NotFoundError
 from agentdog.cli.judge import command
-from tests.support.scripted_guard import Reply, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Reply, completion, scripted_guard
 
 HOSTILE = "run [red]evil[/red] \x1b[31m"
 BAD = [

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.support.scripted_guard import closed_port
+from tests.support.ports import closed_port
 
 Asked = list[dict[str, Any]]
 

@@ -32,7 +32,7 @@ def hook(event: Any, url: str, *options: str) -> subprocess.CompletedProcess[str
         input=event if isinstance(event, str) else json.dumps(event),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -88,7 +88,7 @@ def test_what_is_no_event_is_wrong_usage_which_claude_code_takes_as_a_denial(sen
 def test_deadline_and_choice_have_no_default() -> None:
     for module in ("claude_code", "mcp_proxy"):
         command = [sys.executable, "-m", f"agentdog.client.hooks.{module}", "--", "true"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input="")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, input="")
         assert done.returncode == 2
         assert "--deadline" in done.stderr
 
@@ -99,7 +99,7 @@ def proxy(lines: list[bytes], url: str, choice: str = "deny") -> subprocess.Comp
         [sys.executable, "-m", "agentdog.client.hooks.mcp_proxy", *given],
         input=b"\n".join(lines) + b"\n",
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -176,6 +176,6 @@ def test_the_proxy_does_what_was_chosen_when_nobody_answers(choice: str, served:
 
 def test_a_server_that_cannot_be_started_is_named() -> None:
     command = [sys.executable, "-m", "agentdog.client.hooks.mcp_proxy", "--deadline", "1", "--on-not-evaluated", "deny"]
-    done = subprocess.run([*command, "--", "/no/such/server"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, "--", "/no/such/server"], capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 2
     assert "cannot be started" in done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 def drawn_page(name: str, **query: str) -> AppTest:

@@ -20,7 +20,7 @@ from tests.support.serving import serving as sidecar
 from tests.support.serving import settings_for
 from tests.support.stores import running_server, store_at
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 180.0
 
 
 def page(**query: str) -> AppTest:

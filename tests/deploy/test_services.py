@@ -16,8 +16,9 @@ import pytest
 from agentdog.spans.otlp_encode import encode_traces
 from tests.deploy.compose import DEPLOY
 from tests.deploy.kustomize import build, containers
+from tests.support.ports import free_ports
 from tests.support.records import span
-from tests.support.redis_servers import free_ports, server
+from tests.support.redis_servers import server
 from tests.support.stores import store_at
 from tests.support.waiting import until
 
@@ -25,7 +26,7 @@ SYSTEMD = shutil.which("systemd-analyze")
 
 
 def analyze(*arguments: str) -> str:
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
     return done.stdout
 

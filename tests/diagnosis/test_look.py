@@ -14,6 +14,7 @@ from agentdog.diagnosis.plan import RESERVE
 from agentdog.guards import Outcome, Reason, Verdict
 from agentdog.trajectory import Trajectory, prefix_keys
 from tests.diagnosis.making import LABELS, Served, failed, of, turns, verdict
+from tests.support.waiting import PATIENCE_S
 
 
 def run(made: Trajectory, guard: Served, **terms: Any) -> Look:
@@ -227,7 +228,7 @@ def test_a_request_under_way_is_cancelled_when_the_trajectory_has_moved_on() -> 
             guard.gate = gate
 
         task = asyncio.create_task(look(turns(4), guard, Terms(progress=told)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while guard.in_flight < 4:  # noqa: ASYNC110 - the guard counts
                 await asyncio.sleep(0)
             session = guard.open  # one of the four answers, and the look learns that it came too late

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,8 +17,9 @@ from playwright.sync_api import Browser, Page, Playwright
 
 import dashboard
 from dashboard.source import URL_VARIABLE
+from tests.support.ports import closed_port
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 FLAGS = [
     "--headless",
     "--no-sandbox",  # the container's user is root
@@ -53,8 +53,7 @@ def opened(page: Page, url: str) -> Page:
 @contextmanager
 def serving_dashboard(api_url: str) -> Iterator[str]:
     """Runs the dashboard's process against an API; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = closed_port()
     with tempfile.TemporaryDirectory(prefix="ad-ui-") as folder:
         log = Path(folder) / "log"
         with log.open("wb") as out:

@@ -48,7 +48,9 @@ def main() -> None:
         settings = load_settings(data=Path(folder) / "data", **listen_anywhere())
         with up(settings):
             until(lambda: ready(settings))
-            found = asyncio.run(judged(Client(settings.api_url), run_all(settings.otlp_endpoint), SECONDS))
+            found = asyncio.run(
+                judged(Client(settings.api_url, timeout=SECONDS), run_all(settings.otlp_endpoint), SECONDS)
+            )
             unsafe = next(stored["summary"]["id"] for stored in found if stored["summary"]["verdict"] == "unsafe")
             with sync_playwright() as playwright:
                 browser = launch(playwright)

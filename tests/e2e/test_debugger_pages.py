@@ -30,7 +30,6 @@ from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package `chromium`"),
 ]
 CAPTURES = Path(__file__).parents[1] / "data" / "captures"

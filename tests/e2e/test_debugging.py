@@ -23,7 +23,6 @@ from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(chromium() is None, reason="no Chromium: install the system's package `chromium`"),
 ]
 _PATIENCE_MS = 40_000
@@ -44,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Site]:
     settings = load_settings(data=Path(tmp_path_factory.mktemp("ad")) / "data", **listen_anywhere())
     with up(settings):
         until(lambda: ready(settings))
-        client = Client(settings.api_url)
+        client = Client(settings.api_url, timeout=SECONDS)
         found = asyncio.run(judged(client, run_all(settings.otlp_endpoint), SECONDS))
         by_verdict = {each["summary"]["verdict"]: each["summary"]["id"] for each in found}
         yield _Site(settings.ui_url, client, by_verdict["unsafe"], by_verdict["safe"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from agentdog.spans.otlp_encode import encode_traces
 from agentdog.store.redis_store import RedisStore
 from tests.diagnosis.making import Served, of
 from tests.service.test_evaluations import RUN, TRACE, run_until
+from tests.support.ports import free_ports
 from tests.support.records import batch
 from tests.support.stores import play, running_server
 
@@ -30,15 +30,13 @@ SECONDS = 300.0
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(420),
     pytest.mark.skipif(not PYTHON.exists(), reason="Phoenix is not installed: make .venv-phoenix/done (600 MB)"),
 ]
 
 
 @contextmanager
 def phoenix(folder: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        port, grpc_port = first.getsockname()[1], second.getsockname()[1]
+    port, grpc_port = free_ports(2)
     environment = {
         **os.environ,
         "PHOENIX_WORKING_DIR": str(folder),

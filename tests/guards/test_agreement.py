@@ -13,7 +13,8 @@ from agentdog.cli import cli
 from agentdog.guards import Outcome, Reason, Verdict, factory
 from agentdog.guards.agreement import Pair, compare
 from tests.support.llama_server import llama_server, missing
-from tests.support.scripted_guard import Reply, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Reply, completion, scripted_guard
 
 FULL, SHORT = "agentdog-1.5-coarse", "agentdog-1.5-coarse-short"
 
@@ -108,7 +109,6 @@ def test_kappa_is_not_given_where_chance_explains_everything() -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("models")
-@pytest.mark.timeout(300)
 def test_both_forms_are_asked_of_a_real_model(runs: Path) -> None:
     """SmolLM2 was not trained on either: that both are asked, and each outcome told, is what is tested."""
     if why := missing():

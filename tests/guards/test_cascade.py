@@ -9,7 +9,8 @@ import pytest
 from agentdog.base.errors import GuardUnavailable
 from agentdog.guards import Labels, Outcome, factory
 from tests.guards.steps import user, verdicts
-from tests.support.scripted_guard import closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import completion, scripted_guard
 
 DIAGNOSIS = (
     "<Analysis>\nIt paid: Risk Source: none.\n</Analysis>\nFailure Mode: Flawed Planning or Reasoning\n"

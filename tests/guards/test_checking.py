@@ -18,7 +18,8 @@ from agentdog.guards import Reason, factory, packs
 from agentdog.guards.chat_api import ChatFailure
 from agentdog.guards.checkpoints import checkpoints
 from agentdog.guards.mends import mend_of
-from tests.support.scripted_guard import closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import completion, scripted_guard
 
 SAFE = completion("safe", {"safe": -0.1, "unsafe": -2.4}, cached=64)
 

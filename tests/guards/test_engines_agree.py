@@ -19,7 +19,7 @@ from tests.support import there
 from tests.support import vllm_server as vllm
 
 # Each of vLLM's starts takes half a minute on quiet cores, several where others run their tests too.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 RUNS = [run_of(seed) for seed in range(20)]
 ASKED = "threshold=0.000001&axes=1&pack=agentdog-1.0-fg"
 

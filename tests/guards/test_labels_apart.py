@@ -12,7 +12,8 @@ from agentdog.guards import Labels, Verdict
 from agentdog.guards.protocol import Analyses, Forks, LabelsApart
 from agentdog.guards.server import ServerGuard
 from tests.guards.steps import HEADER, user
-from tests.support.scripted_guard import Reply, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Reply, completion, scripted_guard
 
 
 def test_a_session_over_a_model_can_do_all_that_judging_hopes_for() -> None:

@@ -14,7 +14,7 @@ from tests.guards.runs import HEADER, run_of
 from tests.support import there
 
 # Importing torch takes a quarter of a minute on a busy core.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 FG = "pack=agentdog-1.0-fg&threshold=0.000001&dtype=float32&axes=1"
 
 

@@ -11,7 +11,8 @@ from agentdog.base.errors import GuardUnavailable
 from agentdog.guards import Reason, Verdict
 from agentdog.guards.asker import asking
 from agentdog.guards.server import ServerGuard
-from tests.support.scripted_guard import Recorder, Reply, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Recorder, Reply, completion, scripted_guard
 
 SAFE = completion("safe", {"safe": -0.1, "unsafe": -2.4})
 BUSY: Reply = (503, {"error": {"message": "The engine is currently busy"}})

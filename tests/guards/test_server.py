@@ -17,7 +17,8 @@ from agentdog.guards.chat_api import ChatFailure, failure_of, read_answer
 from agentdog.guards.first_token import WordIds, weigh
 from agentdog.guards.server import KEY_VARIABLE, ServerGuard
 from agentdog.trajectory import Agent, Header, Step
-from tests.support.scripted_guard import Reply, Script, closed_port, completion, scripted_guard
+from tests.support.ports import closed_port
+from tests.support.scripted_guard import Reply, Script, completion, scripted_guard
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "facts" / "vllm-samples"
 HEADER = Header(agents={"": Agent(system="Be helpful.")})

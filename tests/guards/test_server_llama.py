@@ -17,7 +17,7 @@ from tests.support.llama_server import llama_server, missing
 from tests.support.waiting import until
 
 # A prefill of 135 M parameters on one busy core takes tens of seconds where others run their tests too.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 HEADER = Header(agents={"": Agent(system="You manage e-mail.")})
 
 

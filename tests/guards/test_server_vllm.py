@@ -26,7 +26,7 @@ from tests.support import vllm_server as vllm
 from tests.support.waiting import until
 
 # Starting takes a minute, the first log-probabilities half of one, more where others run their tests too.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 HEADER = Header(agents={"": Agent(system="You manage e-mail.")})
 BINARY = "pack=agentdog-1.0-binary"
 

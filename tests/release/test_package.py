@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # pip and a build, on machines that may be busy
+pytestmark = [pytest.mark.slow]
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:

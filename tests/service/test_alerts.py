@@ -22,6 +22,7 @@ from tests.diagnosis.making import Served, failed, of, turns, verdict
 from tests.service.test_judging import due
 from tests.support.clocks import HandClock
 from tests.support.stores import play, store_at
+from tests.support.waiting import PATIENCE_S
 
 WORK = Work(project="p", unit="t", token="0/0-0", lane="judge")
 
@@ -99,7 +100,7 @@ def test_two_workers_never_ask_a_guard_the_same_thing(server_url: str) -> None:
             await store.save_trajectory(turns(20), [])
             guard = Served(of([], 0), asyncio.Event())
             under_way = [asyncio.create_task(judging(each, guard)(WORK)) for each in (store, other)]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while not guard.in_flight:  # noqa: ASYNC110 - the guard counts
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(0.2)

@@ -18,6 +18,7 @@ from agentdog.store.contract import Query, Work
 from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Trajectory
 from tests.support.stores import play
+from tests.support.waiting import PATIENCE_S
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 SCENARIOS = sorted(path.parent for path in CAPTURES.glob("*/*/expected.json"))
@@ -73,7 +74,7 @@ def test_a_recording_in_any_order_and_thrice_is_the_same_trajectories(server_url
                 chance.shuffle(shuffled)
                 for batch in shuffled:
                     await store.append(folder.name, batch)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while await store.depth():  # noqa: ASYNC110 - what is waited for lies in another process
                     await asyncio.sleep(0.02)
             stop.set()

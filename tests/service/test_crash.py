@@ -90,7 +90,6 @@ def settled(settings: Settings) -> bool:
 
 @linux_only
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_kill_9_at_random_moments_loses_nothing_acknowledged(settings: Settings) -> None:
     chance = random.Random(SEED)
     tuned = settings.model_copy(update={"worker": settings.worker.model_copy(update={"lease_s": 2.0})})

@@ -16,6 +16,7 @@ from agentdog.trajectory import Header, Step, Trajectory
 from tests.support.clocks import HandClock
 from tests.support.records import trajectory
 from tests.support.stores import play
+from tests.support.waiting import PATIENCE_S
 
 SAFE = Verdict(outcome=Outcome.SAFE, guard="f00d", p_unsafe=0.1)
 UNSAFE = Verdict(outcome=Outcome.UNSAFE, guard="f00d", p_unsafe=0.9)
@@ -107,7 +108,7 @@ def test_a_slow_guard_shows_what_it_found_so_far_and_never_safe_too_early(server
             made = three_turns(shown)
             await store.save_trajectory(made, [])
             under_way = asyncio.create_task(judging(store, guard)(WORK))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     found = await store.get("t1")
                     if found and found.diagnosis and found.diagnosis.digest == shown:
@@ -132,7 +133,7 @@ def test_a_version_that_was_overtaken_is_left_to_the_next(server_url: str) -> No
         guard = ScriptedGuard([SAFE], gate)
         await store.save_trajectory(three_turns("old"), [], records=1)
         under_way = asyncio.create_task(judging(store, guard)(WORK))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not guard.asked:  # noqa: ASYNC110 - asked by another task
                 await asyncio.sleep(0.01)
         await store.save_trajectory(three_turns("new"), [], records=2)

@@ -21,9 +21,10 @@ from agentdog.service.doctor import examine
 from agentdog.service.settings import Settings, to_environment
 from agentdog.spans.records import Span
 from agentdog.store.redis_store import RedisStore
+from tests.support.ports import closed_port
 from tests.support.records import batch, span
 from tests.support.redis_servers import server
-from tests.support.scripted_guard import closed_port, completion, scripted_guard
+from tests.support.scripted_guard import completion, scripted_guard
 from tests.support.serving import settings_for
 from tests.support.stores import play
 
@@ -192,7 +193,7 @@ def on_a_full_disk(settings: Settings) -> list[CheckResult]:
             env={**os.environ, **to_environment(settings)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
     except FileNotFoundError:

@@ -44,7 +44,6 @@ def worker(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_every_alert_arrives_though_its_worker_is_killed_and_a_repeat_carries_the_same_key(
     server_url: str, tmp_path: Path
 ) -> None:

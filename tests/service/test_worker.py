@@ -17,6 +17,7 @@ from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Trajectory
 from tests.support.records import batch, span
 from tests.support.stores import play
+from tests.support.waiting import PATIENCE_S
 
 MESSAGES = '[{"role": "user", "parts": [{"type": "text", "content": "Hello"}]}]'
 ANSWER = '[{"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "stop"}]'
@@ -259,7 +260,7 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_guard_that_hangs(
     async def scenario(store: RedisStore) -> None:
         await store.append("p", batch(chat(0), chat(1)))
         stop = asyncio.Event()
-        async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             group.create_task(Worker(store, hang, tuned(judging=1), name="w").run(stop))
             await started.wait()
 

@@ -19,6 +19,7 @@ from tests.service.test_worker import CALL, agree, chat, tuned
 from tests.support.records import batch, span
 from tests.support.redis_servers import cluster
 from tests.support.stores import play
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_what_is_appended_is_woven_found_and_counted(with_cluster: Any) -> None:
             for name in ("one", "two"):
                 group.create_task(Worker(store, agree, tuned(), name=name).run(stop))
             await asyncio.gather(*(store.append("p", batch(chat(trace, 0, CALL))) for trace in range(30)))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while await store.depth() or sum((await store.projects())["p"].values()) < 30:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             stop.set()

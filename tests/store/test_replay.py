@@ -69,7 +69,6 @@ def test_own_captures_replayed_three_times_in_any_order_are_the_same(with_store:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the other recordings are not part of a clone")
 def test_all_captures_replayed_three_times_in_any_order_are_the_same(with_store: Any) -> None:
     _play(with_store, SHARED, scenarios(SHARED))

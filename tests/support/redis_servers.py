@@ -16,16 +16,9 @@ from agentdog.store.address import Address
 from agentdog.store.embedded import binary
 from agentdog.store.topology import SLOTS
 from agentdog.store.wire import ReplyError, Wire
+from tests.support.ports import free_ports
 
-_START_S = 30.0
-
-
-def free_ports(count: int) -> list[int]:
-    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [each.getsockname()[1] for each in bound]
-    for each in bound:
-        each.close()
-    return numbers
+_START_S = 120.0
 
 
 def distribution_redis() -> str | None:

@@ -19,6 +19,7 @@ from agentdog.service.serve import serve
 from agentdog.service.settings import Settings, load_settings
 from agentdog.service.stores import open_store
 from agentdog.trajectory import Header, Step
+from tests.support.waiting import PATIENCE_S
 
 
 class _Session:
@@ -73,7 +74,7 @@ def serving(
 
     runner = threading.Thread(target=thread)
     runner.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not failed:
         try:
             httpx.get(f"{settings.api_url}/healthz", verify=verify).raise_for_status()

@@ -15,6 +15,7 @@ from agentdog.spans.retell import retell
 from agentdog.store.contract import Query
 from agentdog.store.redis_store import RedisStore
 from agentdog.trajectory import Agent, Step, Trajectory
+from tests.support.waiting import PATIENCE_S
 
 
 def run_of(*steps: Step, name: str = "told", **attributes: str) -> list[Span]:
@@ -47,7 +48,7 @@ async def judged(store: RedisStore, guard: Guard, clock: object = None) -> None:
         worker = Worker(store, Judging(store, guard, settings), settings, name="w", memory=store.memory)
         group.create_task(worker.run(stop))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await settled():  # noqa: ASYNC110 - the condition lies in another process
                     await asyncio.sleep(0.02)
         finally:

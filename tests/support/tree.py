@@ -14,7 +14,7 @@ import pytest
 
 from agentdog.service.settings import Settings, to_environment
 
-SECONDS = 60.0
+SECONDS = 180.0
 
 linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process tree from /proc")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentdog.client import Client, Unavailable, Unreachable
+from tests.support.ports import free_ports
 from tests.support.stores import running_server
 
-START_S = 60.0
+START_S = 180.0
 _POLL_S = 0.1
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def until(condition: Callable[[], T], deadline_s: float) -> T:
 @contextmanager
 def running_sidecar(logs: Path) -> Iterator[Sidecar]:
     """Starts a sidecar and ends it; its processes write to files in `logs`."""
-    http, grpc, api = _free_ports(3)
+    http, grpc, api = free_ports(3)
     with running_server() as store, ExitStack() as stack:
         settings = {
             "AGENTDOG_REDIS__URL": store.url,
@@ -60,7 +60,9 @@ def running_sidecar(logs: Path) -> Iterator[Sidecar]:
         }
         for command in ("serve", "worker"):
             stack.enter_context(_process(command, settings, logs / f"{command}.log"))
-        sidecar = Sidecar(f"http://127.0.0.1:{http}", f"http://127.0.0.1:{grpc}", Client(f"http://127.0.0.1:{api}"))
+        sidecar = Sidecar(
+            f"http://127.0.0.1:{http}", f"http://127.0.0.1:{grpc}", Client(f"http://127.0.0.1:{api}", timeout=START_S)
+        )
         assert until(lambda: _answers(sidecar.client), START_S), (logs / "serve.log").read_text()
         yield sidecar
 
@@ -81,7 +83,7 @@ def _process(command: str, settings: dict[str, str], log: Path) -> Iterator[None
             yield
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=START_S)
 
 
 def _answers(client: Client) -> bool:
@@ -89,12 +91,3 @@ def _answers(client: Client) -> bool:
         return bool(client.guard())
     except (Unreachable, Unavailable):
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports bound all at once, so that they differ."""
-    bound = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers: list[int] = [each.getsockname()[1] for each in bound]
-    for each in bound:
-        each.close()
-    return numbers

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.hooks.scripted_anthropic import scripted_anthropic
 from tests.service.api.test_check import checking
 from tests.support.client_wheel import client_files
-from tests.support.scripted_guard import closed_port
+from tests.support.ports import closed_port
 from tests.support.scripted_model import Say, scripted_model
 from tests.support.stores import running_server
 
@@ -41,7 +41,6 @@ PROGRAMS = ("mail_with_openai_agents", "mail_with_langgraph", "mail_with_tool_no
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         not (ROOT / ".venv-frameworks" / "done").exists(),
         reason="the frameworks are not installed: `make test-all` does it where a package index can be reached",
