@@ -1,4 +1,4 @@
-"""The documentation: what is made has not drifted, no link is dead, and what is marked as runnable runs."""
+"""The documentation: what is made has not drifted, and no link is dead."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ import shlex
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from agentdog.service.settings import Settings, to_environment
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TOOLS = Path(sys.executable).parent
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_RUNNABLE = re.compile(r"<!-- runnable(?:: exit (\d))? -->\n```console\n(.*?)```", re.DOTALL)
 #: Pages outside of the site, whose links MkDocs does not see.
 OUTSIDE = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "deploy").rglob("*.md"))]
 
@@ -68,37 +64,6 @@ def test_links_beside_the_site_lead_somewhere(page: Path) -> None:
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
-
-
-def runnable() -> Iterator[tuple[str, int, list[str]]]:
-    for path in [*sorted(DOCS.rglob("*.md")), *OUTSIDE]:
-        for number, (code, block) in enumerate(_RUNNABLE.findall(path.read_text("utf-8")), 1):
-            lines = [line[2:].split("   #")[0] for line in block.splitlines() if line.startswith("$ ")]
-            yield f"{path.relative_to(ROOT)}-{number}", int(code or 0), lines
-
-
-BLOCKS = list(runnable())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("code", "lines"), [block[1:] for block in BLOCKS], ids=[block[0] for block in BLOCKS])
-def test_blocks_that_are_marked_as_runnable_run(
-    code: int, lines: list[str], settings: Settings, tmp_path: Path
-) -> None:
-    environment = {**os.environ, **to_environment(settings)}
-    environment["PATH"] = f"{TOOLS}{os.pathsep}{environment['PATH']}"
-    for number, line in enumerate(lines):
-        done = subprocess.run(
-            ["bash", "-c", line],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=110,
-            check=False,
-        )
-        wanted = code if number == len(lines) - 1 else 0
-        assert done.returncode == wanted, f"{line}\n{done.stdout}{done.stderr}"
 
 
 def test_python_of_the_frameworks_pages_is_python() -> None:
