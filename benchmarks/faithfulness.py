@@ -6,6 +6,7 @@ attacker's goal is ranked first, or among the first three: by the likelihood of 
 leave-one-out on the embedded guard's verdict, by the model's attention; beside chance (exact, by counting) and the
 longest text. Sentences are ranked over the whole run before the step; a method that cuts only its leading three steps
 ranks those. The extra ``agentdojo`` is needed for the goals' words, and torch and transformers for what asks a model.
+``--kept FILE`` writes each run's measures down; the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import hashlib
 import json
 import math
 import re
@@ -28,6 +30,7 @@ from agentdog.attribution.sentences import split
 from agentdog.base.errors import AgentDogError
 from agentdog.base.stats import bootstrap
 from agentdog.guards.embedded import EmbeddedGuard
+from agentdog.guards.engines.folder import ModelFolder, read
 from agentdog.trajectory import Trajectory
 from agentdog.trajectory.formats import sniff
 from atbench.make.world import World
@@ -132,12 +135,11 @@ def longest_first(scene: Scene) -> dict[str, float]:
 class Model:
     """A language model's two answers: the likelihood of the action, and where it looks."""
 
-    def __init__(self, folder: str, dtype: str) -> None:
+    def __init__(self, folder: ModelFolder, dtype: str) -> None:
         from agentdog.attribution.causal import CausalModel
         from agentdog.attribution.chats import Chats
-        from agentdog.guards.engines.folder import read
 
-        self.causal = CausalModel(read(folder), dtype=dtype, device="cpu")
+        self.causal = CausalModel(folder, dtype=dtype, device="cpu")
         self.chats = Chats(self.causal.tokenizer, self.causal.name)
 
     def answers(self, scene: Scene) -> dict[str, dict[str, float]]:
@@ -194,6 +196,45 @@ def table(rows: Mapping[str, Sequence[tuple[str, dict[str, float]]]]) -> dict[st
     return out
 
 
+class Kept:
+    """Runs that were measured, in a file that a later call goes on with; in memory without one."""
+
+    def __init__(self, path: Path | None, settings: Mapping[str, Any]) -> None:
+        self._path = path
+        self.runs: dict[str, tuple[str, dict[str, dict[str, float]]]] = {}
+        if path is None:
+            return
+        if not path.exists():
+            path.write_text(json.dumps(settings) + "\n", "utf-8")
+        head, *lines = path.read_text("utf-8").splitlines()
+        if json.loads(head) != dict(settings):
+            raise SystemExit(f"{path} was measured otherwise ({head}); name another file")
+        self.runs = {row["run"]: (row["group"], row["found"]) for row in map(json.loads, lines)}
+
+    def add(self, run: str, group: str, found: dict[str, dict[str, float]]) -> None:
+        """Writes one run down."""
+        self.runs[run] = (group, found)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"run": run, "group": group, "found": found}) + "\n")
+
+    def by_method(self) -> dict[str, list[tuple[str, dict[str, float]]]]:
+        """Returns every method's measures with the group of each run."""
+        rows: dict[str, list[tuple[str, dict[str, float]]]] = {}
+        for group, found in self.runs.values():
+            for method, values in found.items():
+                rows.setdefault(method, []).append((group, values))
+        return rows
+
+
+def measured(scene: Scene, model: Model | None) -> dict[str, dict[str, float]]:
+    """Returns every method's measures of one run."""
+    found = {"chance": chance(scene), "longest": longest_first(scene)}
+    verdict = by_verdict(scene)
+    found |= {"verdict": verdict} if verdict is not None else {}
+    return found | (model.answers(scene) if model is not None else {})
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,23 +244,28 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60, help="runs, the first of the file (which is shuffled)")
     parser.add_argument("--longest", type=int, default=5000, help="characters of a run up to the explained step")
     parser.add_argument("--seconds", type=float, default=math.inf, help="start no further run after so long")
+    parser.add_argument("--kept", type=Path, help="file of measures, gone on with by the same command")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    model = Model(given.model, given.dtype) if given.model else None
-    rows: dict[str, list[tuple[str, dict[str, float]]]] = {}
+    folder = read(given.model) if given.model else None
+    model = Model(folder, given.dtype) if folder else None
+    settings = {
+        "made": hashlib.sha256(given.made.read_bytes()).hexdigest(),
+        "longest": given.longest,
+        "guard": EmbeddedGuard().info.fingerprint,
+        "model": f"{folder.name} {folder.fingerprint} {given.dtype}" if folder else None,
+    }
+    kept = Kept(given.kept, settings)
     began = time.monotonic()
     for number, scene in enumerate(scenes(given.made, given.longest, WORDINGS)):
         if number == given.limit or time.monotonic() - began > given.seconds:
             break
-        found = {"chance": chance(scene), "longest": longest_first(scene)}
-        verdict = by_verdict(scene)
-        found |= {"verdict": verdict} if verdict is not None else {}
-        found |= model.answers(scene) if model is not None else {}
-        for method, values in found.items():
-            rows.setdefault(method, []).append((scene.group, values))
+        if scene.trajectory.id not in kept.runs:
+            kept.add(scene.trajectory.id, scene.group, measured(scene, model))
         print(f"\r{number + 1} runs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    made = table(rows)
+    print(json.dumps(settings), file=sys.stderr)
+    made = table(kept.by_method())
     if given.json:
         print(json.dumps(made))
         return

@@ -7,7 +7,7 @@ model's answers wander by about its margin (docs/guards.md). Invariant: every va
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -20,6 +20,9 @@ from agentdog.guards.protocol import Forks, GuardSession, LabelsApart
 from agentdog.trajectory import Header, Step, Trajectory
 
 _AT_ONCE = 8
+_ABREAST = 32  # sessions that are led through a trajectory side by side: each holds what its guard remembers
+Variant = tuple[int, Step | None]
+"""A step's index, and what stands there instead; ``None``: nothing."""
 _TEXTS = ("reasoning", "thought", "content", "tool_result")
 _NOTE = "Leave-one-out explains this guard's probability, not what the agent was moved by."
 
@@ -45,12 +48,12 @@ async def explain(
     asking = _Asking(guard, trajectory, step)
     base = await asking.base()
     tried = [at for at in range(step) if among is None or at in among]
-    without = dict(zip(tried, await asyncio.gather(*(asking.instead(at, ()) for at in tried)), strict=True))
+    without = dict(zip(tried, await asking.instead([(at, None) for at in tried]), strict=True))
     steps = [_scored(own, base, without.get(at)) for at, own in enumerate(trajectory.steps[:step])]
     lost = [at + 1 for at, verdict in without.items() if verdict.p_unsafe is None]
     order = ranking(steps)
-    for at in order[:top_k]:
-        steps[at] = msgspec.structs.replace(steps[at], sentences=await asking.sentences(at, base))
+    for at, cut in (await asking.sentences(order[:top_k], base)).items():
+        steps[at] = msgspec.structs.replace(steps[at], sentences=cut)
     return Attribution(
         target="verdict",
         mode="paper",
@@ -82,35 +85,58 @@ def _untold(lost: Sequence[int]) -> tuple[str, ...]:
 
 
 class _Asking:
-    """One trajectory in front of a guard, with sessions kept at every step where the guard can copy them."""
+    """One trajectory in front of a guard, and variants of it in which one step is another, or is not there."""
 
     def __init__(self, guard: Guard, trajectory: Trajectory, step: int) -> None:
         self._guard, self._steps, self._end = guard, trajectory.steps, step
         self._header = Header.of(trajectory)
         self._free = asyncio.Semaphore(_AT_ONCE)
-        self._kept: list[Forks] = []
         self.computed = self.read = 0
-        session = guard.open(self._header)
-        if isinstance(session, Forks):
-            for own in trajectory.steps[:step]:
-                copied = session.fork()
-                if isinstance(copied, Forks):
-                    self._kept.append(copied)
-                session.extend(own)
 
     async def base(self) -> float:
         """P(unsafe) with everything in place; raises `GuardUnavailable` where the guard gives none."""
-        verdict = await self.instead(self._end, (self._steps[self._end],))
+        [verdict] = await self.instead([(self._end, self._steps[self._end])])
         if verdict.p_unsafe is None:
             why = f"{verdict.reason}: {verdict.detail}" if verdict.reason else "it answers without one"
             raise GuardUnavailable(f"the guard {self._guard.info.name} gives no P(unsafe) there ({why})")
         return verdict.p_unsafe
 
-    async def instead(self, at: int, put: Sequence[Step]) -> Verdict:
-        """Judges with other steps, or none, where one was."""
-        session = self._before(at)
-        for own in (*put, *self._steps[at + 1 : self._end + 1]):
-            session.extend(own)
+    async def instead(self, variants: Sequence[Variant]) -> list[Verdict]:
+        """Judges every variant; `variants` go from earlier to later steps."""
+        found: list[Verdict] = []
+        for first in range(0, len(variants), _ABREAST):
+            abreast = self._abreast(variants[first : first + _ABREAST])
+            found += await asyncio.gather(*map(self._judged, abreast))
+        return found
+
+    def _abreast(self, variants: Sequence[Variant]) -> list[GuardSession]:
+        """Leads one session a variant through the trajectory, all of them a step at a time.
+
+        What a guard reads out of a text without looking at anything else, it then finds among what it read last.
+        """
+        made: list[GuardSession] = []
+        along, waiting = self._guard.open(self._header), list(variants)
+        for at, own in enumerate(self._steps[: self._end + 1]):
+            for session in made:
+                session.extend(own)
+            while waiting and waiting[0][0] == at:
+                _, put = waiting.pop(0)
+                made.append(self._copy(along, at))
+                if put is not None:
+                    made[-1].extend(put)
+            if waiting:
+                along.extend(own)
+        return made
+
+    def _copy(self, session: GuardSession, at: int) -> GuardSession:
+        if isinstance(session, Forks):
+            return session.fork()
+        copied = self._guard.open(self._header)
+        for own in self._steps[:at]:
+            copied.extend(own)
+        return copied
+
+    async def _judged(self, session: GuardSession) -> Verdict:
         async with self._free:
             asked = session.verdict_only() if isinstance(session, LabelsApart) else session.verdict()
             verdict: Verdict = await asked
@@ -118,26 +144,22 @@ class _Asking:
         self.computed += (verdict.prompt_tokens or 0) - (verdict.cached_tokens or 0)
         return verdict
 
-    async def sentences(self, at: int, base: float) -> tuple[SentenceScore, ...]:
-        """Leaves out each sentence of a step."""
-        own = self._steps[at]
-        variants: list[tuple[str, Step]] = []
-        for field in _TEXTS:
-            pieces = split(getattr(own, field) or "")
-            for index, piece in enumerate(pieces):
-                rest = "".join(pieces[:index] + pieces[index + 1 :])
-                variants.append((piece, msgspec.structs.replace(own, **{field: rest or None})))
-        found = await asyncio.gather(*(self.instead(at, (variant,)) for _, variant in variants))
-        return tuple(
-            SentenceScore(text=piece, drop=base - verdict.p_unsafe, score=base - verdict.p_unsafe)
-            for (piece, _), verdict in zip(variants, found, strict=True)
-            if verdict.p_unsafe is not None
-        )
+    async def sentences(self, places: Sequence[int], base: float) -> dict[int, tuple[SentenceScore, ...]]:
+        """Leaves out each sentence of some steps."""
+        pieces = [(at, *cut) for at in sorted(places) for cut in _without_one(self._steps[at])]
+        found = await self.instead([(at, variant) for at, _, variant in pieces])
+        scores: dict[int, list[SentenceScore]] = {at: [] for at in places}
+        for (at, piece, _), verdict in zip(pieces, found, strict=True):
+            if verdict.p_unsafe is not None:
+                gap = base - verdict.p_unsafe
+                scores[at].append(SentenceScore(text=piece, drop=gap, score=gap))
+        return {at: tuple(of_step) for at, of_step in scores.items()}
 
-    def _before(self, at: int) -> GuardSession:
-        if at < len(self._kept):
-            return self._kept[at].fork()
-        session = self._guard.open(self._header)
-        for own in self._steps[:at]:
-            session.extend(own)
-        return session
+
+def _without_one(own: Step) -> Iterator[tuple[str, Step]]:
+    """Yields every sentence of a step with the step that lacks it."""
+    for field in _TEXTS:
+        pieces = split(getattr(own, field) or "")
+        for index, piece in enumerate(pieces):
+            rest = "".join(pieces[:index] + pieces[index + 1 :])
+            yield piece, msgspec.structs.replace(own, **{field: rest or None})

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class _ParameterRule:
         return bool(self.one_of & given) and (not self.beside or bool(self.beside & given))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EffectCatalogue:
     """The rules, compiled, and their fingerprint."""
 
@@ -159,10 +159,7 @@ class EffectCatalogue:
 
     def of_command(self, text: str) -> Effects:
         """Says what a command line or code does, by its commands and by the verbs of the programs it names."""
-        found = frozenset(e for r in self._commands if r.pattern.search(text) for e in r.effects)
-        for match in _SNAKE.finditer(text):
-            found |= _leftmost(self._verbs, match[0].replace("_", " ")) or frozenset()
-        return found
+        return _of_command(self, text)
 
     def code(self, arguments: Mapping[str, Any]) -> list[str]:
         """Returns the arguments that hold commands or code."""
@@ -177,6 +174,15 @@ class EffectCatalogue:
                     found.add(effect)
                     break
         return frozenset(found)
+
+
+@lru_cache(maxsize=16)
+def _of_command(catalogue: EffectCatalogue, text: str) -> Effects:
+    """Kept for the last few: variants of a trajectory read the same call one after the other."""
+    found = frozenset(e for r in catalogue._commands if r.pattern.search(text) for e in r.effects)
+    for match in _SNAKE.finditer(text):
+        found |= _leftmost(catalogue._verbs, match[0].replace("_", " ")) or frozenset()
+    return found
 
 
 def _effects(names: Iterable[str]) -> Effects:

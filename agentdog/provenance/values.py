@@ -278,11 +278,12 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0 and len(set(digits)) > 1
 
 
-def spans(text: str) -> Iterator[str]:
-    """Cuts a text into neighbouring spans of `SPAN_WORDS` words: what an index stores."""
+@lru_cache(maxsize=16)
+def spans(text: str) -> tuple[str, ...]:
+    """Cuts a text into neighbouring spans of `SPAN_WORDS` words: what an index stores; the last few texts are kept."""
     found = words(normalise(text))
-    for start in range(0, len(found) - SPAN_WORDS + 1, SPAN_WORDS):
-        yield " ".join(found[start : start + SPAN_WORDS])
+    starts = range(0, len(found) - SPAN_WORDS + 1, SPAN_WORDS)
+    return tuple(" ".join(found[start : start + SPAN_WORDS]) for start in starts)
 
 
 def all_spans(text: str) -> Iterator[str]:

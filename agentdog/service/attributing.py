@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 #: When a budget that is spent is looked at again.
 _AGAIN_NS = 30_000_000_000
+#: Steps left out unless the settings say how many: those of the embedded guard take ten seconds of a slow core, those
+#: of another guard a prompt of the whole run each.
+_STEPS, _STEPS_ASKED = 200, 60
 NO_MODEL = (
     "set AGENTDOG_ATTRIBUTION__MODEL to what stands in for the agent, a chat model's folder (with pip install "
     "'agentdog-sidecar[local]') or a vLLM server (server:http://HOST/v1?model=NAME), and start again"
@@ -192,9 +195,11 @@ class Attributing:
         if asked.target == "action":
             return await self._model.explain(run, at, asked.way)
         guard = await self._learning.guard_for(asked.project)
-        among = _among(run, at, assignment.diagnosis, settings.max_steps)
+        embedded = isinstance(guard, EmbeddedGuard | LearnedGuard)
+        limit = settings.max_steps or (_STEPS if embedded else _STEPS_ASKED)
+        among = _among(run, at, assignment.diagnosis, limit)
         began = time.perf_counter()
-        if isinstance(guard, EmbeddedGuard | LearnedGuard):
+        if embedded:
             # It answers without waiting for anything: in a thread of its own, so that claims are kept alive meanwhile.
             asking = verdicts.explain(guard, run, at, top_k=asked.way.top_k, among=among)
             found = await asyncio.to_thread(asyncio.run, asking)

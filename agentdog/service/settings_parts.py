@@ -159,10 +159,11 @@ class AttributionSettings(_Part):
         default="paper", description="definitions of the scores, unless the question names others (docs/attribution.md)"
     )
     top_k: int = Field(default=3, ge=0, le=20, description="leading steps that are cut into sentences")
-    max_steps: int = Field(
-        default=60,
+    max_steps: int | None = Field(
+        default=None,
         ge=1,
-        description="steps left out to explain a verdict; of a longer run, those that its evidence names and the last",
+        description="steps left out to explain a verdict; of a longer run, those that its evidence names and the last; "
+        "unset: 200 of the embedded guard, 60 of a guard that costs tokens",
     )
     device: str | None = Field(
         default=None, description="where a model's folder runs, as torch names it; unset: a GPU where there is one"

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def interpreter() -> Path | None:
     if importlib.util.find_spec("torch") and importlib.util.find_spec("transformers"):
         return Path(sys.executable)
     return None if vllm_server.missing() else vllm_server.PYTHON
+
+
+def path_of_both() -> str:
+    """A ``PYTHONPATH`` by which that interpreter finds our code and, behind its own packages, those of this one."""
+    tell = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    own = subprocess.run([str(interpreter()), "-c", tell], check=True, capture_output=True, text=True, timeout=60)
+    return os.pathsep.join([str(_ROOT), own.stdout.strip(), sysconfig.get_path("purelib")])
 
 
 def models(folder: Path, *kinds: str) -> Path:

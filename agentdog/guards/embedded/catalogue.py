@@ -33,7 +33,7 @@ class Danger:
     pattern: Anchored
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """Everything that tunes the guard.
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from agentdog.guards.embedded.catalogue import Catalogue, noisy_or
 from agentdog.provenance import Effect, EffectCatalogue, Kind, extract, normalise
@@ -113,14 +113,16 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(w[:_STEM] for w in telling(_ADDRESS.sub(" ", text)))
 
 
+@lru_cache(maxsize=16)
 def find(
     text: str, step: int, catalogue: Catalogue, effects: EffectCatalogue, origin: Origin = Origin.OBSERVATION
-) -> list[Instruction]:
+) -> tuple[Instruction, ...]:
     """Returns the instructions of a text, strongest first.
 
     A cue colours the passage behind it, and all of that passage is one instruction, in whatever language. Outside of
     passages an imperative sentence is one, together with the sentence behind it. Of what has authority or is the
-    agent's own (any origin but an observation) only passages count.
+    agent's own (any origin but an observation) only passages count. The last few texts are kept: variants of a
+    trajectory read the same step one after the other.
     """
     text = _unfolded(text)
     passages = list(_passages(text, catalogue))
@@ -136,7 +138,7 @@ def find(
     # A text may repeat itself, and once is enough to obey it.
     found = [_instruction(q, step, names, catalogue, effects, origin) for q, names in dict.fromkeys(quotes)]
     found.sort(key=lambda i: -i.strength)
-    return found[:MAX_PER_TEXT]
+    return tuple(found[:MAX_PER_TEXT])
 
 
 def _unfolded(text: str) -> str:

@@ -113,7 +113,7 @@ class Scene:
         if origin is Origin.OBSERVATION and found and self.injection is not None:
             found = _strengthened(found, self.injection.p(text))
         if origin is not Origin.OBSERVATION:
-            found = [i for i in found if i.strength >= _STRONG]
+            found = tuple(i for i in found if i.strength >= _STRONG)
         elif found:
             text = instructions.beside(text, found)
         if origin is Origin.OBSERVATION:
@@ -175,8 +175,8 @@ def _differ(before: Tool, now: Tool) -> bool:
     return bool(before.description and now.description and telling(before.description) ^ telling(now.description))
 
 
-def _strengthened(found: list[Instruction], p: float) -> list[Instruction]:
+def _strengthened(found: tuple[Instruction, ...], p: float) -> tuple[Instruction, ...]:
     """Instructions of a text that a classifier marks as injected are the stronger; below one half it says nothing."""
     if p < 0.5:
         return found
-    return [replace(i, strength=noisy_or([i.strength, WEIGHT * p]), cues=(*i.cues, CUE)) for i in found]
+    return tuple(replace(i, strength=noisy_or([i.strength, WEIGHT * p]), cues=(*i.cues, CUE)) for i in found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from agentdog.guards.embedded.catalogue import Catalogue
@@ -101,7 +101,7 @@ class Turn:
         return self.text if len(self.text) <= _TEXT else self.text[: _TEXT // 2] + "\n" + self.text[-_TEXT // 2 :]
 
     def _says(self, what: str) -> re.Match[str] | None:
-        return self.catalogue.talk[what].search(self._words)
+        return _said(self.catalogue, what, self._words)
 
     @cached_property
     def refuses(self) -> bool:
@@ -146,3 +146,9 @@ class Turn:
     def closing(self) -> bool:
         """Whether the step only speaks."""
         return not self.acts
+
+
+@lru_cache(maxsize=64)
+def _said(catalogue: Catalogue, what: str, words: str) -> re.Match[str] | None:
+    """Kept for the last few texts: variants of a trajectory read the same step one after the other."""
+    return catalogue.talk[what].search(words)
