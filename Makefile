@@ -23,7 +23,7 @@ test: $(VENV)/dev.done ## the fast tests
 test-all: $(VENV)/test.done $(VENV)/model.done $(FRAMEWORKS)/done $(CLAUDE)/done $(VLLM)/done ## all tests: real servers, a real browser, real exporters and frameworks
 	@sh tests/support/system_packages.sh
 	$(BIN)/pytest -n auto -m "not slow"
-	$(BIN)/pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/pytest -n 2 --dist loadgroup -m slow --durations 15
 
 check: $(VENV)/dev.done ## lint, format, types, import rules
 	$(BIN)/ruff check .

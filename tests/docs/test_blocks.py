@@ -127,7 +127,7 @@ def test_a_block_that_is_marked_as_runnable_runs(block: Block, request: pytest.F
             env=environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=3 * PATIENCE_S,
             check=False,
         )
         assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
