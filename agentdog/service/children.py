@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 #: A command's exit code for what no restart mends: wrong settings, a port in use (`agentdog.cli`).
 _USAGE = 2
 _FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 15.0
+#: With the seconds that a start takes still less than an exporter keeps trying by default (OTEL_EXPORTER_OTLP_TIMEOUT).
+_LONGEST_PAUSE_S = 4.0
 _GRACE_S = 12.0
 
 

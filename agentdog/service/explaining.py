@@ -117,6 +117,7 @@ class Explaining:
                 self._figures.count("tokens", work.project, kind, by=number or 0)
             self._figures.count("analyses", work.project, written.state)
             await purse.pay_tokens(written.prompt_tokens, written.cached_tokens, written.completion_tokens)
+            await self._store.leftovers(work.project, work.unit)
 
     async def _written(self, analysis: Analysis, assignment: Assignment | None) -> Analysis:
         began = asyncio.get_running_loop().time()

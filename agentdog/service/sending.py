@@ -2,7 +2,8 @@
 
 Invariants: what is sent is kept as a delivery before its first try, with body and key, and after every try; it waits in
 the store until the receiver has it, it is given up, or there is nothing to tell any more. A worker that dies between a
-receiver's answer and its note sends once more, with the same key: at least once, and a receiver can tell.
+receiver's answer and its note sends once more, with the same key: at least once, and a receiver can tell. Of a run that
+was deleted nothing is sent, and nothing stays here.
 """
 
 from __future__ import annotations
@@ -60,15 +61,16 @@ class Sending:
     async def __call__(self, work: Work) -> None:
         """Sends what one unit stands for, or says when it is to be tried again."""
         kind, _, rest = work.unit.partition(" ")
+        incident, _, run = rest.partition(" ") if kind == ALERT else ("", "", rest)
         if kind == ALERT and self._targets.notifiers:
-            incident, _, run = rest.partition(" ")
             due = await self._alert(work.project, run, incident)
         elif kind == VERDICTS and self._targets.otlp is not None:
-            due = await self._verdicts(work.project, rest)
+            due = await self._verdicts(work.project, run)
         else:  # the place it was meant for is configured no more
             return
         if due is not None:
             await self._store.revisit(work.project, work.unit, due, lane="send")
+        await self._store.leftovers(work.project, run)  # last of all: deleted meanwhile, nothing of it may stay
 
     async def _alert(self, project: str, run: str, incident: str) -> int | None:
         told = f"incident {incident}"

@@ -126,19 +126,19 @@ class Eraser:
     async def _erase_runs(self, project: str, runs: Mapping[str, Trajectory | None]) -> None:
         """Deletes what was made of records: trajectories and all that hangs on them."""
         words = await self._all_words(project, runs)
+        await Outbox(self._link).forget(project, runs)
         for run, told in runs.items():
             name = keys.trajectory(project, run)
             verdicts = await self._link.one("SMEMBERS", keys.verdicts_of(project, run))
             number = keys.partition(project, run)
             gone: list[Command] = [("DEL", name), *(("DEL", of(project, run)) for of in _BESIDE)]
-            gone += [("SREM", keys.dirty(number, lane), f"{project}\n{run}") for lane in ("judge", "send", "explain")]
+            gone += [("SREM", keys.dirty(number, lane), f"{project}\n{run}") for lane in ("judge", "explain")]
             await self._link.many(gone)
             await self._erase_verdicts(project, verdicts)
             await self._words.remove(project, run, words)
             await self._listing.put(project, run, None)
             await self._owners.forget(project, run, ids(told) if told is not None else [run])
             await self._link.one("ZREM", keys.reviewed(project), run)
-        await Outbox(self._link).forget(project, runs)
         await self._erase_events(project, runs)
 
     async def _all_words(self, project: str, runs: Mapping[str, Trajectory | None]) -> list[str]:

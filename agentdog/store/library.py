@@ -29,7 +29,7 @@ from agentdog.store.index import Owners
 from agentdog.store.journal import Journal
 from agentdog.store.link import Link
 from agentdog.store.listing import Listing
-from agentdog.store.outbox import Outbox
+from agentdog.store.outbox import ALERTED, Outbox
 from agentdog.store.reading import SMALL, Reader, blank
 from agentdog.store.retold import retell
 from agentdog.store.reviews import Reviews
@@ -41,7 +41,6 @@ from agentdog.trajectory import Trajectory
 _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them here need not read them again
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
-_ALERTED = "alerted:"
 _VERSIONS_KEPT = 50
 
 
@@ -131,7 +130,7 @@ class Library:
         if summary is not None:
             told = shown.standing
             opened = await self._unmarked(name, _ANNOUNCED, told)
-            alerts = await self._unmarked(name, _ALERTED, [i for i in told if i.alert])
+            alerts = await self._unmarked(name, ALERTED, [i for i in told if i.alert])
             events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
             events += [_event("incident.opened", summary, now, incident) for incident in opened]
             if alerting == "on":
@@ -139,7 +138,7 @@ class Library:
                 await self._outbox.enqueue(project, [alert_unit(each.id, diagnosis.trajectory_id) for each in alerts])
             await self._feed.publish(events)
             # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
-            marks = [_ANNOUNCED + each.id for each in opened] + [_ALERTED + each.id for each in alerts]
+            marks = [_ANNOUNCED + each.id for each in opened] + [ALERTED + each.id for each in alerts]
             await self._link.many([("HSETNX", name, mark, now) for mark in marks])
             if alerts:
                 await self._figures.add({("alerts", project, alerting): len(alerts)})

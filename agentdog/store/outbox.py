@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from agentdog.base.clock import parse_rfc3339
-from agentdog.outbound import Delivery, State
+from agentdog.outbound import Delivery, State, alert_unit, verdicts_unit
 from agentdog.store import keys, scripts
 from agentdog.store.link import Command, Link
 
@@ -20,6 +20,8 @@ _KEPT_S = 30 * 86_400
 _LISTED = 1000  # of a project, the newest
 _RATE_S = 120
 _OPEN: tuple[State, ...] = ("pending", "given_up")
+#: With an incident's id the field of a trajectory's hash that says since when it counts as raised.
+ALERTED = "alerted:"
 
 
 class Outbox:
@@ -78,12 +80,44 @@ class Outbox:
         return sum(await self._link.many([("ZCARD", keys.unsent(project)) for project in projects]))
 
     async def forget(self, project: str, runs: Collection[str]) -> None:
-        """Takes deliveries about some runs out of the lists."""
+        """Takes what waits to be sent about some runs out of the lane, and their deliveries out of the lists.
+
+        Asks the trajectories and deliveries what that is, so these are deleted afterwards.
+        """
+        await self._withdraw(project, await self._units(project, runs))
         for name in (keys.sent(project), keys.unsent(project)):
             members = await self._link.one("ZRANGE", name, 0, -1)
             gone = [m for m in members if msgspec.json.decode(m, type=tuple[str, str])[0] in runs]
             if gone:
                 await self._link.one("ZREM", name, *gone)
+
+    async def _units(self, project: str, runs: Collection[str]) -> list[str]:
+        """Returns the units of the lane that tell of these runs."""
+        units = [verdicts_unit(run) for run in runs]
+        for run in runs:
+            asked: list[Command] = [
+                ("HKEYS", keys.trajectory(project, run)),
+                ("HVALS", keys.deliveries(project, run)),
+            ]
+            fields, deliveries = await self._link.many(asked)
+            raised = {field.decode().removeprefix(ALERTED) for field in fields if field.startswith(ALERTED.encode())}
+            tried = {msgspec.json.decode(each, type=Delivery).incident_id for each in deliveries}
+            units += [alert_unit(incident, run) for incident in sorted(raised | tried - {None}, key=str) if incident]
+        return units
+
+    async def _withdraw(self, project: str, units: Sequence[str]) -> None:
+        """Takes units off the lane: what waits, waits for its time, or was given up."""
+        numbers = {unit: keys.partition(project, unit) for unit in units}
+        gone: list[Command] = [("ZREM", keys.due("send"), msgspec.json.encode((project, unit))) for unit in units]
+        gone += [("SREM", keys.dirty(number, "send"), f"{project}\n{unit}") for unit, number in numbers.items()]
+        streams = [of(number, "send") for number in set(numbers.values()) for of in (keys.work, keys.dead)]
+        answers = await self._link.many([("XRANGE", stream, "-", "+") for stream in streams])
+        for stream, entries in zip(streams, answers, strict=True):
+            for entry, flat in entries:
+                values = dict(zip(flat[::2], flat[1::2], strict=True))
+                if values[b"project"].decode() == project and values[b"unit"].decode() in numbers:
+                    gone.append(("XDEL", stream, entry))
+        await self._link.many(gone)
 
     async def told(self, project: str, trajectory_id: str) -> Mapping[str, str]:
         """Returns which verdicts of a run were sent: step id → mark."""

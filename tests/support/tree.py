@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -20,17 +20,23 @@ linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 
 
 @contextmanager
-def up(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """``agentdog up`` as a person starts it; killed by its pid whatever happens."""
+def up(settings: Settings, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """``agentdog up`` as a person starts it; killed by its pid whatever happens.
+
+    What it says goes to `log`, else to a pipe that the caller reads: a pipe that nobody reads is full after a minute of
+    trouble, and then whoever logs waits for ever.
+    """
     environment = {**os.environ, **to_environment(settings)}
-    process = subprocess.Popen([sys.executable, "-m", "agentdog", "up"], env=environment, stderr=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+    with ExitStack() as stack:
+        said = stack.enter_context(log.open("ab")) if log else subprocess.PIPE
+        process = subprocess.Popen([sys.executable, "-m", "agentdog", "up"], env=environment, stderr=said)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
 
 
 def ready(settings: Settings) -> bool:
