@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from agentdog.service.settings import Settings, load_settings
+from tests.support import vllm_server
 from tests.support.ports import free_ports
 
 # Tests never assert on the clock, and machines are busy: an example may take as long as it takes.
@@ -48,3 +49,18 @@ def settings() -> Iterator[Settings]:
     # A store whose owner was killed ends a moment later, and may still write while the folder goes.
     with tempfile.TemporaryDirectory(prefix="ad-", ignore_cleanup_errors=True) as folder:
         yield load_settings(data=Path(folder) / "data", **listen_anywhere())
+
+
+@pytest.fixture(scope="session")
+def vllm_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wiring model's folder, made where there is vLLM."""
+    if why := vllm_server.missing():
+        pytest.skip(why)
+    return vllm_server.model(tmp_path_factory.mktemp("wiring") / "model")
+
+
+@pytest.fixture(scope="session")
+def vllm_running(vllm_model: Path) -> Iterator[vllm_server.Running]:
+    """A vLLM server with it, one for all tests: starting takes a minute or more."""
+    with vllm_server.vllm_server(vllm_model, vllm_model.parent / "server.log") as running:
+        yield running

@@ -12,13 +12,14 @@ With a the explained action and T≤i the steps up to i, in nats::
 message is no candidate; hold keeps all steps before and puts the one sentence in place of the step; sentences are cut
 at every full stop; without context the template's default system prompt counts as the action's own.
 
-``approximate`` follows ``paper`` on a shortened trajectory: of the steps that `agentdog.attribution.screen` does not
-put among the first, only the beginning is kept, and they are not ranked.
+``approximate`` follows ``paper`` on what `agentdog.attribution.screen` lets through: the best steps, the first and the
+last, read as if there were no others, and of the leading ones the best sentences. The rest is not ranked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -29,15 +30,16 @@ from agentdog.attribution.result import Attribution, Cost, Mode, SentenceScore, 
 from agentdog.attribution.trie import Span
 from agentdog.base.errors import UsageError
 
-#: ``approximate``: how many steps the screen lets through, and characters that are kept of the others.
-SCREENED = 8
-CUT = 60
+#: ``approximate``: how many steps the screen lets through, and sentences of a step.
+SCREENED, SENTENCES = 6, 3
 _NOTE = (
     "The scored model stands in for the agent; it need not be the one that acted. The scores explain the action, not "
     "the guard's verdict."
 )
 
-_SCREENED_NOTE = "Approximate: steps that share no rare words with the action are shortened and not ranked."
+_SCREENED_NOTE = (
+    "Approximate: only the steps and sentences that share most with the action were read; the others are not ranked."
+)
 
 
 class Likelihood(NamedTuple):
@@ -103,17 +105,17 @@ def explain(
         raise UsageError("the first message has nothing before it that could explain it")
     way = _way(mode, spans)
     before, target = list(messages[:place]), messages[place]
-    ranked = list(range(place))
-    if mode == "approximate":
-        ranked = _screened(before, target)
-        before = [m if at in ranked else _shortened(m) for at, m in enumerate(before)]
-    ends = sorted({0, place, *ranked, *(at + 1 for at in ranked)})
-    found = dict(zip(ends, model.score([way.span(before[:end], target) for end in ends]), strict=True))
-    steps = _steps(before, found, way)
-    order = ranking(steps)
+    kept = _screened(before, target) if mode == "approximate" else list(range(place))
+    read = [before[at] for at in kept]
+    found = model.score([way.span(read[:end], target) for end in range(len(read) + 1)])
+    scored = _steps(read, found, way)
+    order = ranking(scored)
     # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
     for at in sorted(order[:top_k], reverse=True):
-        steps[at] = _with_sentences(model, steps[at], before[: at + 1], target, way)
+        scored[at] = _with_sentences(model, scored[at], read[: at + 1], target, way)
+    steps = [StepScore(step=own.step, role=own.who, score=0.0, candidate=False) for own in before]
+    for at, own in zip(kept, scored, strict=True):
+        steps[at] = own
     return Attribution(
         target="action",
         mode=mode,
@@ -122,8 +124,8 @@ def explain(
         model=model.name,
         unit=way.unit,
         steps=tuple(steps),
-        ranking=order,
-        baseline=found[place].total,
+        ranking=tuple(kept[at] for at in order),
+        baseline=found[-1].total,
         cost=Cost(computed=model.computed, plain=model.plain, seconds=0.0),
         notes=(_NOTE, *((_SCREENED_NOTE,) if mode == "approximate" else ())),
     )
@@ -143,17 +145,9 @@ def _screened(before: Sequence[Message], target: Message) -> list[int]:
     return sorted({0, len(before) - 1, *best})
 
 
-def _shortened(message: Message) -> Message:
-    return message._replace(content=screen.shortened(message.content, CUT))
-
-
-def _steps(before: Sequence[Message], found: Mapping[int, Likelihood], way: _Way) -> list[StepScore]:
+def _steps(read: Sequence[Message], found: Sequence[Likelihood], way: _Way) -> list[StepScore]:
     steps: list[StepScore] = []
-    for at, message in enumerate(before):
-        if at not in found or at + 1 not in found:
-            steps.append(StepScore(step=message.step, role=message.who, score=0.0, candidate=False))
-            continue
-        behind, without = found[at + 1], found[at]
+    for at, (message, (without, behind)) in enumerate(zip(read, itertools.pairwise(found), strict=True)):
         gain = _mean(behind) - _mean(without) if way.mean else behind.total - without.total
         steps.append(
             StepScore(
@@ -175,15 +169,18 @@ def _mean(scored: Likelihood) -> float:
 def _with_sentences(model: Model, step: StepScore, upto: Sequence[Message], target: Message, way: _Way) -> StepScore:
     *before, own = upto
     pieces = way.split(own.content)
+    tried = list(range(len(pieces)))
+    if way.mode == "approximate":
+        guessed = screen.screen([*(message.content for message in before), *pieces], target.content)[len(before) :]
+        tried = sorted(sorted(tried, key=lambda at: (-guessed[at], at))[:SENTENCES])
     asked = [way.span(upto, target)]
-    for index, piece in enumerate(pieces):
+    for index in tried:
         without = own._replace(content="".join(pieces[:index] + pieces[index + 1 :]))
-        alone = own._replace(content=piece)
+        alone = own._replace(content=pieces[index])
         asked.append(way.span([*before, without], target))
         asked.append(way.span([alone] if way.alone else [*before, alone], target))
     base, *others = (scored.total for scored in model.score(asked))
-    scores = [
-        SentenceScore(text=piece, drop=base - drop, hold=hold - base, score=hold - drop)
-        for piece, drop, hold in zip(pieces, others[::2], others[1::2], strict=True)
-    ]
+    scores = [SentenceScore(text=piece, drop=0.0, score=0.0, candidate=False) for piece in pieces]
+    for index, drop, hold in zip(tried, others[::2], others[1::2], strict=True):
+        scores[index] = SentenceScore(text=pieces[index], drop=base - drop, hold=hold - base, score=hold - drop)
     return msgspec.structs.replace(step, sentences=tuple(scores))

@@ -81,6 +81,8 @@ def _sentences(sentences: tuple[SentenceScore, ...]) -> str:
 
 
 def _told(sentence: SentenceScore) -> str:
+    if not sentence.candidate:
+        return "not scored"
     hold = "" if sentence.hold is None else f", hold {sentence.hold:+.3f}"
     return f"score {sentence.score:+.3f}: drop {sentence.drop:+.3f}{hold}"
 

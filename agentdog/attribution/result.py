@@ -18,6 +18,7 @@ class SentenceScore(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         drop: necessity: what the answer loses without it.
         hold: sufficiency: what the answer keeps when only it is left; ``None`` where that was not asked.
         score: `drop` + `hold`, or `drop` alone.
+        candidate: whether it was scored; the approximate mode scores the likeliest ones.
         attention: its share of the attention that reaches its step.
     """
 
@@ -25,6 +26,7 @@ class SentenceScore(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     drop: float
     hold: float | None = None
     score: float
+    candidate: bool = True
     attention: float | None = None
 
 

@@ -145,7 +145,8 @@ def _show(found: Attribution, texts: tuple[str, ...]) -> None:
         name = "profile" if own.step is None else str(own.step + 1)
         text = plain(" ".join(texts[place].split()))
         table.add_row(str(rank), name, own.role, f"{own.score:+.3f}", looked, text)
-        for sentence in sorted(own.sentences or (), key=lambda s: -s.score)[:_SHOWN]:
+        scored = (sentence for sentence in own.sentences or () if sentence.candidate)
+        for sentence in sorted(scored, key=lambda s: -s.score)[:_SHOWN]:
             looked = "" if sentence.attention is None else f"{sentence.attention:.0%}"
             told = plain("  " + " ".join(sentence.text.split()), "italic")
             table.add_row("", "", "", f"{sentence.score:+.3f}", looked, told)

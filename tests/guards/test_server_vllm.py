@@ -7,7 +7,6 @@ import itertools
 import json
 import random
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,13 @@ def run_of(seed: int) -> list[Step]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if why := vllm.missing():
-        pytest.skip(why)
-    return vllm.model(tmp_path_factory.mktemp("wiring") / "model")
+def model(vllm_model: Path) -> Path:
+    return vllm_model
 
 
 @pytest.fixture(scope="module")
-def server(model: Path) -> Iterator[vllm.Running]:
-    with vllm.vllm_server(model, model.parent / "server.log") as running:
-        yield running
+def server(vllm_running: vllm.Running) -> vllm.Running:
+    return vllm_running
 
 
 async def judge(guard: ServerGuard, steps: list[Step]) -> Verdict:

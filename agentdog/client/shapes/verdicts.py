@@ -124,12 +124,13 @@ AttributionMode = Literal["paper", "compatible", "approximate"]
 
 
 class SentenceScore(TypedDict):
-    """One sentence of a step, untrusted, and how much it moved the answer."""
+    """One sentence of a step, untrusted, and how much it moved the answer; a `candidate` was scored."""
 
     text: str
     drop: float
     hold: NotRequired[float]
     score: float
+    candidate: NotRequired[bool]
     attention: NotRequired[float]
 
 
