@@ -37,11 +37,13 @@ from agentdog.client.shapes import (
     ReviewAction,
     ReviewList,
     ReviewOutcome,
+    SavedView,
     Stored,
     Suppression,
     Suppressions,
     Taxonomy,
     View,
+    ViewFilters,
 )
 from agentdog.client.tending import Tending
 
@@ -144,6 +146,19 @@ class Client(Tending):
             cursor=cursor,
         )
         return cast("Page", answer)
+
+    def saved_views(self, *, project: str | None = None) -> list[SavedView]:
+        """Returns saved views of the list, of one project or of all that you may see."""
+        return cast("list[SavedView]", self._get("saved-views", project=project)["items"])
+
+    def save_view(self, name: str, filters: ViewFilters, *, author: str, replace: bool = False) -> SavedView:
+        """Saves filters of the list under a name; one of that name stays unless `replace` says that it may go."""
+        body = {"name": name, "filters": filters, "author": author, "replace": replace}
+        return cast("SavedView", self._send("POST", "saved-views", body))
+
+    def delete_view(self, name: str, *, project: str | None = None) -> None:
+        """Deletes a saved view of a project, or of all."""
+        self._ask("DELETE", "saved-views", {"name": name, "project": project})
 
     def trajectory(self, any_id: str, *, project: str | None = None) -> Stored:
         """Finds one trajectory by its id, or by any trace, span, session or tool-call id in it."""

@@ -18,6 +18,7 @@ from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.review import Review, Suppression
 from agentdog.spans.records import Record
 from agentdog.store.contract_flow import Flow
+from agentdog.store.saved import SavedView
 from agentdog.store.shapes import (
     Assignment,
     DeadLetter,
@@ -249,6 +250,18 @@ class Store(Flow, Protocol):
 
     async def save_suppression(self, rule: Suppression) -> None:
         """Keeps a suppression rule; later diagnoses of its project follow it while it holds."""
+        ...
+
+    async def saved_views(self) -> Sequence[SavedView]:
+        """Returns all saved views of the list, by project and name."""
+        ...
+
+    async def save_view(self, view: SavedView, *, replace: bool) -> bool:
+        """Keeps a view; False where one of its name is there and `replace` does not say that it may go."""
+        ...
+
+    async def delete_views(self, project: str | None, names: Collection[str]) -> int:
+        """Removes views of a project (``None``: of all) by name; returns how many were there."""
         ...
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:

@@ -94,6 +94,10 @@ class Flow(Protocol):
         """Gives an age to units that an earlier version stored; returns how many."""
         ...
 
+    async def reindex(self) -> int:
+        """Lets runs be found by what an earlier release did not index, once per store; returns how many it read."""
+        ...
+
     async def units_where(self, project: str, kind: Kind, values: Collection[str]) -> Sequence[str]:
         """Returns the units that name one of these as their session, or their user. Reads every record."""
         ...

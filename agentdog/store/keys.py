@@ -40,6 +40,8 @@ key (``ad:{pNN}:…``)                      what
 ``progress``                              partition 0: hash: lane → when something of it was finished last, in ms
 ``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
 ``calibrations``                          partition 0: hash: guard → its threshold on the maximum over steps
+``saved-views``                           partition 0: hash: project and name → filters of the list
+``indexed``                               partition 0: text: the newest index of the list that all its rows stand in
 ``learned:PROJECT``                       hash: models that were learned, by version; how they stand
 ``novelty:PROJECT:VERSION``               list: the newest runs, and how new their words are to that model
 ========================================  ====================================================================
@@ -74,6 +76,8 @@ CALIBRATIONS = "ad:{p00}:calibrations"
 TOKENS = "ad:{p00}:tokens"
 AUDIT = "ad:{p00}:audit"
 PROGRESS = "ad:{p00}:progress"
+SAVED_VIEWS = "ad:{p00}:saved-views"
+INDEXED = "ad:{p00}:indexed"
 
 
 def partition(*parts: str) -> int:

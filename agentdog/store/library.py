@@ -33,7 +33,7 @@ from agentdog.store.outbox import ALERTED, Outbox
 from agentdog.store.reading import SMALL, Reader, blank
 from agentdog.store.retold import retell
 from agentdog.store.reviews import Reviews
-from agentdog.store.rows import Overlay, base_of, overlay_of, row_of
+from agentdog.store.rows import Overlay, base_of, facet, overlay_of, row_of
 from agentdog.store.texts import found, said
 from agentdog.store.words import Words
 from agentdog.trajectory import Trajectory
@@ -42,6 +42,7 @@ _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them 
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
 _VERSIONS_KEPT = 50
+_INDEXED = b"open"  # the newest index of the list; a store that has it has those before it
 
 
 class Library:
@@ -234,6 +235,24 @@ class Library:
             )
             if await self._link.run(scripts.SAVE_OVERLAY, [name], judged or b"", fresh):
                 return
+
+    async def reindex(self) -> int:
+        """Lets runs be found by what an earlier release did not index: whether an incident waits for a person.
+
+        Once per store, and again from the beginning where it was cut short; returns how many runs were looked at.
+        """
+        if await self._link.one("GET", keys.INDEXED) == _INDEXED:
+            return 0
+        count = 0
+        for name in await self._link.one("SMEMBERS", keys.PROJECTS):
+            project = name.decode()
+            unsafe, waiting = (keys.index(project, facet(*each)) for each in (("verdict", "unsafe"), ("open", "yes")))
+            for run in await self._link.one("ZDIFF", 2, unsafe, waiting):
+                await self._relay(project, run.decode())
+                await self._refresh(project, run.decode(), rfc3339(self._clock.now_ns()))
+                count += 1
+        await self._link.one("SET", keys.INDEXED, _INDEXED)
+        return count
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """Returns what diagnoses of a trajectory said, newest first."""

@@ -32,6 +32,7 @@ from agentdog.store.listing import Listing
 from agentdog.store.outbox import Outbox
 from agentdog.store.reading import Reader
 from agentdog.store.reviews import Reviews
+from agentdog.store.saved import SavedViews
 from agentdog.store.tally import Tally
 from agentdog.store.tokens import AuditLog, Tokens
 from agentdog.store.verdicts import VerdictCache
@@ -61,6 +62,7 @@ class RedisFlow:
         self._reader = Reader(link, self._journal, self._listing)
         self._library = Library(link, self._journal, self._listing, self._feed, self._reader, clock)
         self._reviews = Reviews(link)
+        self._saved_views = SavedViews(link)
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._eraser = Eraser(link, self._listing, self._reader.trajectory, self._journal.drop)
         self._figures = Figures(link)
@@ -138,6 +140,10 @@ class RedisFlow:
     async def adopt(self, now_ms: int) -> int:
         """See `ages.adopt`."""
         return await ages.adopt(self._link, now_ms)
+
+    async def reindex(self) -> int:
+        """See `Library.reindex`."""
+        return await self._library.reindex()
 
     async def units_where(self, project: str, kind: finding.Kind, values: Collection[str]) -> Sequence[str]:
         """See `finding.units_where`."""

@@ -21,6 +21,7 @@ from agentdog.store.contract import (
     Version,
 )
 from agentdog.store.redis_flow import RedisFlow
+from agentdog.store.saved import SavedView
 from agentdog.store.tokens import AuditEntry, Role, Token
 from agentdog.trajectory import Trajectory
 
@@ -217,6 +218,18 @@ class RedisStore(RedisFlow):
     async def save_suppression(self, rule: Suppression) -> None:
         """See `Reviews.save_rule`."""
         await self._reviews.save_rule(rule)
+
+    async def saved_views(self) -> Sequence[SavedView]:
+        """See `SavedViews.all`."""
+        return await self._saved_views.all()
+
+    async def save_view(self, view: SavedView, *, replace: bool) -> bool:
+        """See `SavedViews.save`."""
+        return await self._saved_views.save(view, replace=replace)
+
+    async def delete_views(self, project: str | None, names: Collection[str]) -> int:
+        """See `SavedViews.delete`."""
+        return await self._saved_views.delete(project, names)
 
     async def feed(self, since: str | None, *, limit: int = 100) -> FeedPage:
         """See `Feed.read`."""

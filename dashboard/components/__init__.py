@@ -5,10 +5,10 @@ Invariant: HTML, CSS and JavaScript come from this package's files alone; what t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
@@ -45,6 +45,33 @@ def run_list(rows: Sequence[Row], key: str) -> int | None:
     """Draws runs as a list of links; returns the place in the list of the run that was just clicked."""
     result = _component("rows")(data={"rows": list(rows)}, key=key, on_opened_change=_nothing)
     return None if result.opened is None else int(result.opened)
+
+
+class Listed(NamedTuple):
+    """What just happened to a list: the place of the run that was clicked; which runs of the page are chosen now."""
+
+    opened: int | None
+    chosen: list[str] | None
+
+
+def choosing_list(rows: Sequence[Row], key: str, *, chosen: Collection[str], epoch: int) -> Listed:
+    """Draws runs as a list in which some can be chosen.
+
+    Args:
+        rows: of one page.
+        key: of the component on its page.
+        chosen: ids of those that are chosen; taken up with another `epoch` or other rows only, since in between the
+            reader may be ahead of what was sent.
+        epoch: counts how often the page itself changed what is chosen.
+    """
+    data = {"rows": list(rows), "chosen": [row["id"] for row in rows if row["id"] in chosen], "epoch": epoch}
+    result = _component("rows")(data=data, key=key, on_opened_change=_nothing, on_choice_change=_nothing)
+    opened = None if result.opened is None else int(result.opened)
+    choice = result.choice
+    here = {row["id"] for row in rows}
+    if not choice or not here.issuperset(choice["page"]):
+        return Listed(opened, None)
+    return Listed(opened, [str(each) for each in choice["chosen"]])
 
 
 def run_story(story: dict[str, Any], key: str) -> dict[str, Any] | None:

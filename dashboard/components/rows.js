@@ -1,7 +1,14 @@
-// The list of runs: one link per run.
+// The list of runs: one link per run, and a box to choose it by where runs can be chosen.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
-  if (unchanged(root, data)) return;
+  // What the page says is chosen counts when it changed that itself (`epoch`); between, this list knows better.
+  const drawing = { rows: data.rows, epoch: data.epoch ?? null };
+  if (unchanged(root, drawing)) return;
+
+  const choosing = data.epoch !== undefined && data.epoch !== null;
+  const picked = new Set(data.chosen ?? []);
+  const boxes = [];
+  let last = null;
 
   const open = (event, place) => {
     // A plain click stays in this session; a middle or modified click is the browser's own.
@@ -10,10 +17,47 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTriggerValue("opened", place);
   };
 
+  const show = () => {
+    boxes.forEach((box, place) => {
+      box.checked = picked.has(data.rows[place].id);
+      box.closest("li").classList.toggle("picked", box.checked);
+    });
+    const count = data.rows.filter((row) => picked.has(row.id)).length;
+    all.checked = count === data.rows.length;
+    all.indeterminate = count > 0 && !all.checked;
+  };
+  const set = (places, on) => {
+    for (const place of places) {
+      if (on) picked.add(data.rows[place].id);
+      else picked.delete(data.rows[place].id);
+    }
+    show();
+    const page = data.rows.map((row) => row.id);
+    setTriggerValue("choice", { page, chosen: page.filter((id) => picked.has(id)) });
+  };
+  const pick = (event, place) => {
+    // With the shift key, everything from the box clicked before.
+    const from = event.shiftKey && last !== null ? last : place;
+    const [low, high] = from < place ? [from, place] : [place, from];
+    last = place;
+    set(
+      Array.from({ length: high - low + 1 }, (_, at) => low + at),
+      event.target.checked,
+    );
+  };
+
+  const box = (name, act) => el("input", { type: "checkbox", "aria-label": name, onclick: act });
+  const all = box("Choose all runs of this page", (event) => set(data.rows.keys(), event.target.checked));
+  const chooser = (row, place) => {
+    boxes[place] = box(`Choose ${row.title}`, (event) => pick(event, place));
+    return el("label", { class: "choose" }, boxes[place]);
+  };
+
   const line = (row, place) =>
     el(
       "li",
       {},
+      choosing ? chooser(row, place) : null,
       el(
         "a",
         { class: `row ${row.verdict}`, href: row.href, onclick: (event) => open(event, place) },
@@ -44,5 +88,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       ),
     );
 
-  root.replaceChildren(el("ul", { class: "rows" }, data.rows.map(line)));
+  const head = choosing
+    ? el("li", { class: "head" }, el("label", { class: "choose" }, all, el("span", {}, "Choose all on this page")))
+    : null;
+  root.replaceChildren(el("ul", { class: choosing ? "rows choosing" : "rows" }, head, data.rows.map(line)));
+  if (choosing) show();
 }

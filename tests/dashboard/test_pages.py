@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import APP
 from dashboard.source import URL_VARIABLE
 from dashboard.views import trajectories
+from tests.dashboard.pages import drawn_page
 from tests.support import runs
 from tests.support.live_api import app_over, fill, serving, serving_store
 from tests.support.serving import serving as sidecar
@@ -40,6 +41,10 @@ def drawn(test: AppTest, name: str) -> list[dict[str, Any]]:
     """What each component of that name was given."""
     protos = [element.proto for element in test.get("bidi_component")]
     return [json.loads(proto.json) for proto in protos if proto.component_name == f"agentdog.{name}"]
+
+
+def button(test: AppTest, label: str) -> Any:
+    return next(each for each in test.button if each.label == label)
 
 
 def titles(rows: list[dict[str, Any]]) -> list[str]:
@@ -182,17 +187,8 @@ def test_nothing_untrusted_reaches_markdown_or_html() -> None:
 
 
 def listed(**query: str) -> AppTest:
-    """The trajectories page alone: a page that is not the default has no address in AppTest."""
-
-    def script() -> None:
-        from dashboard.views import trajectories
-
-        trajectories.render()
-
-    test = AppTest.from_function(script, default_timeout=TIMEOUT_S)
-    for name, value in query.items():
-        test.query_params[name] = value
-    return done(test.run())
+    """The trajectories page alone."""
+    return drawn_page("trajectories", **query)
 
 
 def opened(**query: str) -> AppTest:
@@ -210,52 +206,18 @@ def opened(**query: str) -> AppTest:
 
 
 @pytest.mark.usefixtures("at_api")
-def test_filters_narrow_the_list() -> None:
-    test = listed()
-    assert len(drawn(test, "rows")[0]["rows"]) == len(runs.everything())
-    done(test.selectbox(key="verdict").set_value("unsafe").run())
-    done(test.selectbox(key="project").set_value("mailroom").run())
-    assert titles(drawn(test, "rows")[0]["rows"]) == ["run-injected"]
-
-
-@pytest.mark.usefixtures("at_api")
-def test_filters_are_read_from_the_address() -> None:
-    test = listed(verdict="Unsafe", project="office")
-    assert titles(drawn(test, "rows")[0]["rows"]) == ["run-hostile"]
-
-
-@pytest.mark.usefixtures("at_api")
-def test_axes_and_tools_filter_too() -> None:
-    test = listed()
-    done(test.selectbox(key="risk_source").set_value(runs.LABELS.risk_source).run())
-    assert titles(drawn(test, "rows")[0]["rows"]) == ["run-injected", "run-hostile"]
-    done(test.text_input(key="tool").set_value("send_email").run())
-    assert titles(drawn(test, "rows")[0]["rows"]) == ["run-injected"]
-    done(test.text_input(key="agent").set_value("nobody").run())
-    assert "No run matches" in test.info[0].value
-
-
-@pytest.mark.usefixtures("at_api")
-def test_what_was_reviewed_can_be_left_out() -> None:
-    test = listed()
-    done(test.selectbox(key="reviewed").set_value("yes").run())
-    assert "No run matches" in test.info[0].value
-    done(test.selectbox(key="reviewed").set_value("no").run())
-    assert len(drawn(test, "rows")[0]["rows"]) == len(runs.everything())
-
-
-@pytest.mark.usefixtures("at_api")
 def test_pages_go_forth_and_back_and_a_filter_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trajectories, "PAGE_ROWS", 2)
     test = listed()
     newest = titles(drawn(test, "rows")[0]["rows"])
-    done(test.button[1].click().run())
+    done(button(test, "Older").click().run())
     older = titles(drawn(test, "rows")[0]["rows"])
     assert newest + older == [sample.id for sample in reversed(runs.everything())][:4]
-    done(test.button[0].click().run())
+    done(button(test, "Newer").click().run())
     assert titles(drawn(test, "rows")[0]["rows"]) == newest
-    done(test.button[1].click().run())
-    done(test.selectbox(key="verdict").set_value("safe").run())
+    done(button(test, "Older").click().run())
+    test.query_params["verdict"] = "safe"
+    done(test.run())
     assert titles(drawn(test, "rows")[0]["rows"]) == ["run-benign"]
 
 

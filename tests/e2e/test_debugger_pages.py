@@ -176,3 +176,48 @@ def test_a_label_of_the_flow_leads_to_its_runs(place: Place, browser: Browser) -
     page.wait_for_url(re.compile("trajectories.*verdict=Unsafe|trajectories.*risk_source="))
     expect(page.locator(".row.unsafe").first).to_be_visible(timeout=WAIT_MS)
     page.close()
+
+
+def test_runs_are_chosen_exported_and_reviewed_together(place: Place, browser: Browser) -> None:
+    page = _page(browser, "light")
+    page.goto(f"{place.site}/trajectories?project=operations&last=3650d")
+    expect(page.get_by_role("button", name="When: Last 3650d")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_label("Choose all runs of this page").check()
+    runs = page.locator("li.picked")
+    count = runs.count()
+    assert count > 1
+    runs.nth(0).get_by_role("checkbox").uncheck()
+    expect(page.get_by_text(f"{count - 1} runs chosen" if count > 2 else "1 run chosen")).to_be_visible(timeout=WAIT_MS)
+    _picture(page, "trajectories", "light")
+    page.get_by_role("button", name="Export…").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    lines = download.value.path().read_text("utf-8").splitlines()
+    assert len(lines) == count - 1
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Review…").click()
+    page.get_by_text("Approve: nothing is wrong").click()
+    page.get_by_role("button", name=re.compile("Say it of")).click()
+    expect(page.get_by_text(re.compile("^Said of"))).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("Choose runs to review")).to_be_visible(timeout=WAIT_MS)
+    listed = place.client.trajectories(project="operations", reviewed="yes", limit=100)["items"]
+    assert len(listed) == count - 1
+    page.close()
+
+
+def test_a_saved_view_brings_its_filters_back(place: Place, browser: Browser) -> None:
+    page = _page(browser, "light")
+    page.goto(f"{place.site}/trajectories?verdict=unsafe")
+    page.get_by_role("button", name="Saved views").click()
+    page.get_by_label("Save what is shown as").fill("Everything unsafe")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("button", name="Everything unsafe")).to_be_visible(timeout=WAIT_MS)
+    page.goto(f"{place.site}/trajectories")
+    page.get_by_role("button", name="Saved views").click()
+    page.get_by_role("button", name="Everything unsafe").click()
+    page.wait_for_url(re.compile("verdict=unsafe"))
+    expect(page.get_by_role("button", name="Verdict: Unsafe")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("button", name="Verdict: Unsafe").click()
+    page.wait_for_url(re.compile("trajectories$"))
+    page.close()

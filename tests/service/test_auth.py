@@ -329,3 +329,30 @@ def test_reviews_keep_to_the_scope_of_the_token_and_are_signed_by_it(server_url:
         assert doors.api(f"/api/v1/suppressions/{made['id']}", reviewer, method="DELETE").status_code == 200
         told = {(entry["action"], entry.get("subject")) for entry in doors.api("/api/v1/audit").json()["items"]}
         assert {("review", "t1"), ("suppress", None), ("revoke suppression", made["id"])} <= told
+
+
+def test_saved_views_are_read_by_readers_written_by_reviewers_and_kept_within_projects(doors: Doors) -> None:
+    reader, reviewer, scoped = doors.token("read"), doors.token("review"), doors.token("review", "mine")
+
+    def save(token: str, name: str, **filters: str) -> httpx.Response:
+        body = {"name": name, "filters": filters, "author": "somebody else"}
+        return httpx.post(f"{doors.settings.api_url}/api/v1/saved-views", json=body, headers=bearer(token))
+
+    def seen(token: str) -> list[str]:
+        return [view["name"] for view in doors.api("/api/v1/saved-views", token).json()["items"]]
+
+    assert save(reader, "no").status_code == 403
+    assert save(scoped, "of all").status_code == 403
+    assert save(scoped, "of theirs", project="theirs").status_code == 403
+    assert save(reviewer, "of all").json()["author"] == "review of ()", "not whom the body names"
+    assert save(reviewer, "of theirs", project="theirs").status_code == 200
+    assert save(scoped, "of mine", project="mine").status_code == 200
+    assert seen(reader) == ["of all", "of mine", "of theirs"]
+    assert seen(scoped) == ["of mine"]
+    assert doors.api("/api/v1/saved-views?project=theirs", scoped).status_code == 403
+    delete = "/api/v1/saved-views?name=of%20theirs&project=theirs"
+    assert doors.api(delete, reader, method="DELETE").status_code == 403
+    assert doors.api(delete, scoped, method="DELETE").status_code == 403
+    assert doors.api(delete, reviewer, method="DELETE").status_code == 200
+    told = {(entry["action"], entry.get("subject")) for entry in doors.api("/api/v1/audit").json()["items"]}
+    assert {("save view", "of mine"), ("delete view", "of theirs")} <= told

@@ -7,6 +7,7 @@ import pytest
 
 from agentdog.base.errors import UsageError
 from agentdog.guards import Outcome, Verdict
+from agentdog.store import keys
 from agentdog.store.contract import Query
 from agentdog.store.redis_store import RedisStore
 from tests.support.records import diagnosis, trajectory
@@ -140,6 +141,36 @@ def test_lists_filter_by_every_facet_and_by_time(with_store: Any) -> None:
         }
 
     with_store(scenario)
+
+
+def test_runs_that_were_stored_before_the_index_of_open_incidents_are_found_by_it(with_store: Any) -> None:
+    async def scenario(store: RedisStore) -> None:
+        made = trajectory("t1")
+        await store.save_trajectory(made, [])
+        await store.save_diagnosis("p", diagnosis(made))
+        await store.save_trajectory(trajectory("t2", minute=1), [])
+        await store.save_diagnosis("p", diagnosis(trajectory("t2", minute=1), Outcome.SAFE))
+        await _as_an_earlier_release_left_it(store, "p", "t1")
+        assert (await store.list(Query(open="yes"))).items == ()
+        assert await store.reindex() == 1
+        (found,) = (await store.list(Query(open="yes"))).items
+        assert (found.id, found.open) == ("t1", 1)
+        assert await store.reindex() == 0, "once is enough"
+
+    with_store(scenario)
+
+
+async def _as_an_earlier_release_left_it(store: RedisStore, project: str, run: str) -> None:
+    """Takes out of the row, the overlay and the indexes what did not exist then."""
+    link = store._link
+    await link.one("ZREM", keys.index(project, "open=yes"), run)
+    row = msgspec.json.decode(await link.one("HGET", keys.rows(project), run))
+    row["facets"].remove("open=yes")
+    del row["summary"]["open"]
+    overlay = msgspec.json.decode(await link.one("HGET", keys.trajectory(project, run), "overlay"))
+    del overlay["open"]
+    await link.one("HSET", keys.rows(project), run, msgspec.json.encode(row))
+    await link.one("HSET", keys.trajectory(project, run), "overlay", msgspec.json.encode(overlay))
 
 
 def test_pages_cover_all_rows_once_even_where_times_are_equal(with_store: Any) -> None:

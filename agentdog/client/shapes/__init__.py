@@ -39,6 +39,7 @@ from agentdog.client.shapes.runs import (
     Outlined,
     Page,
     Records,
+    SavedView,
     Step,
     Stored,
     Summary,
@@ -46,6 +47,7 @@ from agentdog.client.shapes.runs import (
     Trajectory,
     Version,
     View,
+    ViewFilters,
 )
 from agentdog.client.shapes.tuning import (
     Alarm,
@@ -156,6 +158,7 @@ __all__ = [
     "ReviewAction",
     "ReviewList",
     "ReviewOutcome",
+    "SavedView",
     "ScopeStats",
     "Scopes",
     "SentenceScore",
@@ -179,4 +182,5 @@ __all__ = [
     "Verdict",
     "Version",
     "View",
+    "ViewFilters",
 ]

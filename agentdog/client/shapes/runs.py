@@ -213,3 +213,30 @@ class FeedPage(TypedDict):
 
     cursor: str
     events: list[FeedEvent]
+
+
+class ViewFilters(TypedDict, total=False):
+    """What a saved view of the list shows, by the list's own names; `last_s` is a span that ends now, in seconds."""
+
+    project: str
+    verdict: DisplayVerdict
+    risk_source: str
+    failure_mode: str
+    real_world_harm: str
+    agent: str
+    tool: str
+    reviewed: Literal["yes", "no"]
+    open: Literal["yes"]
+    last_s: int
+    since: str
+    until: str
+    order: Literal["newest", "oldest"]
+
+
+class SavedView(TypedDict):
+    """Filters of the list under a name."""
+
+    name: str
+    filters: ViewFilters
+    author: str
+    saved: str

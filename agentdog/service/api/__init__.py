@@ -31,6 +31,7 @@ from agentdog.service.api import (
     privacy,
     remedies,
     reviews,
+    saved,
     trajectories,
     tuning,
     views,
@@ -63,6 +64,7 @@ def build_router(  # noqa: PLR0913 - parts of one application, by name
     if checker is not None:
         router.include_router(check.build(checker, metrics or Metrics()))
     router.include_router(trajectories.build(store))
+    router.include_router(saved.build(store))
     router.include_router(views.build(store))
     router.include_router(origins.build(store))
     router.include_router(exports.build(store))

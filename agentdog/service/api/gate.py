@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agentdog.base.errors import AgentDogError
 from agentdog.service.api.audit import Auditor
 from agentdog.service.api.errors import Problem, error_response, from_ours
-from agentdog.service.auth import Access, Authority, Right, current, enter, is_loopback
+from agentdog.service.auth import OPEN, Access, Authority, Right, current, enter, is_loopback
 
 #: Answered to everybody: whether we live, and how the API is spoken to.
 _PUBLIC = frozenset({"/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
@@ -32,7 +32,9 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 #: What people say of runs, and what they have judged or explained, is written below these.
-_JUDGING = tuple(f"/api/v1/{part}" for part in ("reviews", "suppressions", "analyses", "attributions", "playground"))
+_JUDGING = tuple(
+    f"/api/v1/{part}" for part in ("reviews", "suppressions", "analyses", "attributions", "playground", "saved-views")
+)
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 #: FastAPI's pages about the API fetch their script from there.
 _CDN = "https://cdn.jsdelivr.net"
@@ -118,6 +120,12 @@ async def note(action: str, *, project: str | None = None, subject: str | None =
     if visit is not None:
         auditor, address = visit
         await auditor.note(current(), action, project=project, subject=subject, address=address)
+
+
+def signed(said: str) -> str:
+    """Returns who says something: who is known by a token is who he is; else whom the caller names."""
+    access = current()
+    return said if access is OPEN else access.name
 
 
 async def _visitor() -> Access:

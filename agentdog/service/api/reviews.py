@@ -13,10 +13,10 @@ from agentdog.review import Like, Review, Suppression
 from agentdog.review.rows import atbench_row, case, chat_row, gold
 from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
-from agentdog.service.api.gate import note
+from agentdog.service.api.gate import note, signed
 from agentdog.service.api.respond import documented, reply
 from agentdog.service.api.views import Project, needed
-from agentdog.service.auth import OPEN, current
+from agentdog.service.auth import current
 from agentdog.service.reviewing import Name, Outcome, Reviewing, Said, Suppress
 from agentdog.store.contract import Store, Stored
 
@@ -115,12 +115,6 @@ async def _entered(action: str, project: str, subject: str | None = None) -> Non
     await note(action, project=project, subject=subject)
 
 
-def _author(said: str) -> str:
-    """Who is known by a token is who he is; else whom the caller names."""
-    access = current()
-    return said if access is OPEN else access.name
-
-
 def row(stored: Stored, kind: str) -> bytes | None:
     """Returns a reviewed run as one line; ``None`` where people left its label open."""
     said = gold(stored.diagnosis, stored.reviews)
@@ -147,7 +141,7 @@ def _saying(router: APIRouter, store: Store, desk: Reviewing) -> None:
             return refused.response
         stored = await needed(store, said.trajectory_id, said.project)
         await _entered("review", stored.summary.project, stored.summary.id)
-        return reply(await desk.say(msgspec.structs.replace(said, author=_author(said.author)), stored))
+        return reply(await desk.say(msgspec.structs.replace(said, author=signed(said.author)), stored))
 
     @router.post(
         "/reviews/import",
@@ -193,7 +187,7 @@ def _rules(router: APIRouter, store: Store, desk: Reviewing) -> None:
         except bodies.Refused as refused:
             return refused.response
         await _entered("suppress", asked.project)
-        return reply(await desk.suppress(asked, asked.like or Like(), asked.project, _author(asked.author)))
+        return reply(await desk.suppress(asked, asked.like or Like(), asked.project, signed(asked.author)))
 
     @router.delete(
         "/suppressions/{rule_id}",
