@@ -3,7 +3,9 @@
 ``python benchmarks/attribution.py --model FOLDER [--device cuda] [--dtype float32] [--repeats 5]`` needs torch and
 transformers. It prints, for AgentDoG's sample trajectories (where they are at hand) and for generated ones of 30 and 60
 steps, tokens read, seconds, their ratios, the largest difference between the two, and what the approximate mode costs.
-Plain reading is what AgentDoG's scripts do: one forward pass over each whole variant, logits of every position.
+Plain reading is what AgentDoG's scripts do: one forward pass over each whole variant, logits of every position. Where
+that takes hours, ``--share 0.05`` reads every twentieth variant in order of length, others at every repeat, and takes
+the rest from a fit of seconds = a·L + b·L² (CPU time only; differences are of the variants that were read).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,19 @@ class Plain:
         """Scores variants one after the other."""
         return [self._one(span) for span in spans]
 
+    def sampled(self, spans: Sequence[Span], every: int, first: int) -> tuple[float, dict[Span, Likelihood]]:
+        """Reads every so many variants in order of length; returns all CPU seconds, extrapolated, and their scores."""
+        ordered = sorted(spans, key=lambda span: len(span.tokens))
+        read, lengths, seconds = {}, [], []
+        for span in ordered[first % every :: every]:
+            began = time.process_time()
+            read[span] = self._one(span)
+            seconds.append(time.process_time() - began)
+            lengths.append(len(span.tokens))
+        whole = torch.tensor([[n, n * n] for n in lengths], dtype=torch.float64)
+        fit = torch.linalg.lstsq(whole, torch.tensor(seconds, dtype=torch.float64)[:, None]).solution[:, 0]
+        return sum(float(fit[0]) * len(s.tokens) + float(fit[1]) * len(s.tokens) ** 2 for s in spans), read
+
     def _one(self, span: Span) -> Likelihood:
         given = torch.tensor([span.tokens], device=self.model.device)
         start = max(span.start, 1)
@@ -60,6 +75,24 @@ class Plain:
         self.computed += len(span.tokens)
         self.plain += len(span.tokens)
         return Likelihood(total, span.end - start)
+
+
+class Listening:
+    """A model that passes on and notes what it was asked."""
+
+    def __init__(self, causal: CausalModel) -> None:
+        self.causal, self.name = causal, causal.name
+        self.asked: dict[Span, Likelihood] = {}
+        self.spans: list[Span] = []
+        self.computed = self.plain = 0
+
+    def score(self, spans: Sequence[Span]) -> list[Likelihood]:
+        """Scores as the model does."""
+        found = self.causal.score(spans)
+        self.asked.update(zip(spans, found, strict=True))
+        self.spans += spans
+        self.computed, self.plain = self.causal.computed, self.causal.plain
+        return found
 
 
 def generated(steps: int, words: int, seed: int = 0) -> list[Message]:
@@ -86,7 +119,7 @@ def _text(drawn: random.Random, words: int) -> str:
 
 
 def timed(
-    model: CausalModel | Plain, chats: Chats, messages: list[Message], mode: Mode, cuda: bool
+    model: CausalModel | Plain | Listening, chats: Chats, messages: list[Message], mode: Mode, cuda: bool
 ) -> tuple[Attribution, float, float]:
     """Returns the attribution, CPU seconds and wall seconds."""
     if cuda:
@@ -143,6 +176,46 @@ def compared(
     return row
 
 
+def sampled(
+    causal: CausalModel, name: str, messages: list[Message], repeats: int, modes: Sequence[Mode], share: float
+) -> dict[str, Any]:
+    """As `compared`, with plain reading taken from a share of the variants; medians."""
+    chats, plain, row = (
+        Chats(causal.tokenizer, causal.name),
+        Plain(causal),
+        {"trajectory": name, "steps": len(messages)},
+    )
+    for mode in modes:
+        ratios, quick, tokens, worst = [], [], [], 0.0
+        for repeat in range(repeats):
+            causal.forget()
+            listening = Listening(causal)
+            exact, cpu, _ = timed(listening, chats, messages, mode, False)
+            slow, read = plain.sampled(listening.spans, round(1 / share), repeat * 7)
+            worst = max([worst, *(abs(read[span].total - listening.asked[span].total) for span in read)])
+            ratios.append(slow / cpu)
+            tokens.append((listening.plain, listening.computed))
+            if mode == "paper" and len(messages) >= 30:
+                causal.forget()
+                found, cpu, _ = timed(causal, chats, messages, "approximate", False)
+                overlap = len(set(found.ranking[:3]) & set(exact.ranking[:3])) / 3
+                quick.append((slow / cpu, tokens[-1][0] / causal.computed, overlap))
+        of_all, computed = tokens[-1]
+        row[mode] = {
+            "tokens_plain": of_all,
+            "tokens_tree": computed,
+            "ratio_tokens": of_all / computed,
+            "ratio_cpu": statistics.median(ratios),
+            "repeats": repeats,
+            "variants_read_plainly": len(read),
+            "largest_difference": worst,
+        }
+        if quick:
+            cpu, ratio, overlap = (statistics.median(column) for column in zip(*quick, strict=True))
+            row["approximate"] = {"ratio_tokens": ratio, "ratio_cpu": cpu, "top_3_overlap": overlap}
+    return row
+
+
 def _approximate(
     causal: CausalModel,
     chats: Chats,
@@ -166,6 +239,34 @@ def _approximate(
     }
 
 
+def overlaps(causal: CausalModel, steps: int, words: int, seeds: int) -> dict[str, Any]:
+    """How many of the exact leading three steps the approximate mode names, over generated runs; nothing is timed."""
+    chats, shares = Chats(causal.tokenizer, causal.name), []
+    for seed in range(seeds):
+        messages, leading = generated(steps, words, seed), []
+        for mode in ("paper", "approximate"):
+            causal.forget()
+            found = likelihood.explain(causal, chats, messages, steps - 1, mode=mode, top_k=0)
+            leading.append(set(found.ranking[:3]))
+        shares.append(len(leading[0] & leading[1]) / 3)
+    return {"steps": steps, "runs": seeds, "top_3_overlap": statistics.mean(shares), "each": shares}
+
+
+def _jobs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message], Sequence[Mode]]]:
+    """Yields samples, generated runs and those of files, each with its name and the modes."""
+    for file in sorted(Path(given.samples).glob("*.json")):
+        yield file.name, messages_of(next(iter(sniff.read(file))).trajectory), given.modes
+    for long in given.long:
+        if long.isdigit():
+            name = f"generated, {long} steps"
+            yield name, generated(int(long), given.words, given.seed), given.modes
+        else:
+            for case in sniff.read(Path(long)):
+                messages = messages_of(case.trajectory)
+                last = max(at for at, message in enumerate(messages) if message.role == "assistant")
+                yield case.trajectory.id, messages[: last + 1], ("paper",)
+
+
 def main() -> None:
     """Prints a row a trajectory."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,24 +278,24 @@ def main() -> None:
     parser.add_argument("--samples", default="../shared/attribution", help="folder of short samples")
     parser.add_argument("--long", nargs="*", default=["30", "60"], help="generated: numbers of steps; or files")
     parser.add_argument("--words", type=int, default=78, help="of a generated step; about 133 tokens")
+    parser.add_argument("--share", type=float, default=1.0, help="of the variants of long runs that are read plainly")
+    parser.add_argument("--modes", nargs="*", default=["compatible", "paper"])
+    parser.add_argument("--seed", type=int, default=0, help="of generated runs")
+    parser.add_argument("--overlap", type=int, default=0, metavar="RUNS", help="only: approximate against exact ranks")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     causal = CausalModel(read(given.model), dtype=given.dtype, device=given.device)
-    jobs: list[tuple[str, list[Message], Sequence[Mode]]] = []
-    for file in sorted(Path(given.samples).glob("*.json")):
-        jobs.append((file.name, messages_of(next(iter(sniff.read(file))).trajectory), ("compatible", "paper")))
-    for long in given.long:
-        if long.isdigit():
-            jobs.append((f"generated, {long} steps", generated(int(long), given.words), ("compatible", "paper")))
-        else:
-            for case in sniff.read(Path(long)):
-                messages = messages_of(case.trajectory)
-                last = max(at for at, message in enumerate(messages) if message.role == "assistant")
-                jobs.append((case.trajectory.id, messages[: last + 1], ("paper",)))
-    for name, messages, modes in jobs:
+    if given.overlap:
+        for long in filter(str.isdigit, given.long):
+            print(json.dumps(overlaps(causal, int(long), given.words, given.overlap)), flush=True)
+        return
+    for name, messages, modes in _jobs(given):
         try:
-            row = compared(causal, name, messages, given.repeats, modes)
+            if given.share < 1 and len(messages) >= 30:
+                row = sampled(causal, name, messages, given.repeats, modes, given.share)
+            else:
+                row = compared(causal, name, messages, given.repeats, modes)
         except Exception as error:  # one trajectory that does not fit must not cost the others
             print(f"{name}: {error}", file=sys.stderr)
             continue

@@ -19,6 +19,7 @@ import json
 import math
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -196,6 +197,30 @@ def table(rows: Mapping[str, Sequence[tuple[str, dict[str, float]]]]) -> dict[st
     return out
 
 
+def markdown(made: Mapping[str, Any]) -> list[str]:
+    """Writes the table."""
+    lines = ["| ranked by | runs | " + " | ".join(MEASURES) + " |", "| --- " * (len(MEASURES) + 2) + "|"]
+    for method, values in made.items():
+        cells = (f"{v * 100:.0f} % ({low * 100:.0f} … {high * 100:.0f})" for v, low, high in map(values.get, MEASURES))
+        lines.append(f"| {method} | {values['runs']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def section(path: Path) -> list[str]:
+    """Writes what a file of ``--kept`` holds, for `benchmarks.results`."""
+    settings = json.loads(path.read_text("utf-8").partition("\n")[0])
+    kept = Kept(path, settings)
+    groups = len({group for group, _ in kept.runs.values()})
+    made, longest, guard, model = (settings[name] for name in ("made", "longest", "guard", "model"))
+    told = (
+        f"Runs of `atbench make agentdojo` (data SHA-256 `{made[:8]}…` by its card) in which the agent carries out a "
+        f"planted goal, at most {longest} characters before that step, of {groups} users' tasks. Hits of the step and "
+        f"the sentence that hold the goal. Likelihood and attention are those of the model {model}; the verdict is the "
+        f"embedded guard's (`{guard}`). Written by `python benchmarks/faithfulness.py --kept FILE`."
+    )
+    return [*textwrap.wrap(told, 110), "", *markdown(table(kept.by_method()))]
+
+
 class Kept:
     """Runs that were measured, in a file that a later call goes on with; in memory without one."""
 
@@ -269,10 +294,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(made))
         return
-    print("| method | runs | " + " | ".join(MEASURES) + " |\n|---" + "|---" * (len(MEASURES) + 1) + "|")
-    for method, values in made.items():
-        cells = (f"{v * 100:.0f} % ({low * 100:.0f} … {high * 100:.0f})" for v, low, high in map(values.get, MEASURES))
-        print(f"| {method} | {values['runs']} | " + " | ".join(cells) + " |")
+    print("\n".join(markdown(made)))
 
 
 if __name__ == "__main__":

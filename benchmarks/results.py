@@ -1,6 +1,6 @@
 """Writes ``docs/results.md``: what the embedded guard scores on every set at hand, intervals and shortcuts beside it.
 
-``python benchmarks/results.py --data FOLDER [--out docs/results.md] [--small-model ROWS] [--json]``
+``python benchmarks/results.py --data FOLDER [--out docs/results.md] [--small-model ROWS] [--faithfulness KEPT]``
 
 Every table is computed here and now; nothing is typed in. FOLDER holds the files of rows, in any known format.
 ``--small-model`` adds SmolLM2-135M behind a real llama.cpp server on the first ROWS rows of three sets.
@@ -23,6 +23,7 @@ from atbench.metrics import ratio
 from atbench.record import Mode, Record
 from atbench.report import Report
 from atbench.show import number, percent, with_bounds
+from benchmarks.faithfulness import section
 
 #: Readings of a set beside the plain one, by the beginning of its file's name.
 VARIANTS = {
@@ -39,11 +40,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
     parser.add_argument("--small-model", type=int, metavar="ROWS")
+    parser.add_argument("--faithfulness", type=Path, metavar="KEPT", help="file of benchmarks/faithfulness.py --kept")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     runs = dict(_embedded(sorted(options.data.glob("*.gz"))))
     small = dict(_small_model(options.data, options.small_model)) if options.small_model else {}
-    options.out.write_text(_page(runs, small), encoding="utf-8")
+    options.out.write_text(_page(runs, small, options.faithfulness), encoding="utf-8")
     if options.json:
         print(json.dumps({command: _brief(found) for command, found in {**runs, **small}.items()}))
     else:
@@ -91,13 +93,13 @@ def _command(path: Path, guard: str, mode: Mode, taking: Taking) -> str:
     return " ".join(words)
 
 
-def _page(runs: dict[str, Report], small: dict[str, Report]) -> str:
+def _page(runs: dict[str, Report], small: dict[str, Report], faithful: Path | None) -> str:
     any_run = next(iter(runs.values()))
     here, guard = Machine.here(), any_run.run.guard
     lines = [
         "# Results",
         "",
-        "Written by `python benchmarks/results.py --data FOLDER --small-model ROWS`; do not edit.",
+        "Written by `python benchmarks/results.py --data FOLDER --small-model ROWS --faithfulness KEPT`; do not edit.",
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {here.system}, {here.cpus} cores, Python {here.python}, "
         f"guard {guard.name}, fingerprint `{guard.fingerprint}`.",
         "",
@@ -109,8 +111,7 @@ def _page(runs: dict[str, Report], small: dict[str, Report]) -> str:
         "",
         "The embedded guard's weights were fitted on parts of all these sets but ATBench, Who&When and AgentRx,",
         "and those parts are among the rows here. What it reaches on groups that nobody read stands in [embedded-",
-        "guard.md](embedded-guard.md). How often attribution finds the sentence that was injected stands in",
-        "[attribution.md](attribution.md).",
+        "guard.md](embedded-guard.md). What attribution is stands in [attribution.md](attribution.md).",
         "",
         "## Embedded guard, every step judged",
         "",
@@ -120,6 +121,8 @@ def _page(runs: dict[str, Report], small: dict[str, Report]) -> str:
     lines += ["", "## First alarms, where the set labels a step", "", *_onsets(runs)]
     lines += ["", "## Where, how and what", "", *_axes(runs)]
     lines += ["", "## Agreement with ODCV-Bench's severity", "", *_severity(runs)]
+    if faithful:
+        lines += ["", "## Whether attribution points at what was planted", "", *section(faithful)]
     if small:
         lines += ["", "## SmolLM2-135M behind llama.cpp: a wiring fixture that knows nothing of safety", ""]
         lines += _scores(small)
