@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentdog.base.errors import StoreUnavailable
+from agentdog.service.progress import Pulse
 from agentdog.service.settings import WorkerSettings
 from agentdog.store.contract import Store, Work
 from agentdog.store.keys import Lane
@@ -39,6 +40,7 @@ class Consumer:
         concurrency: units at a time.
         name: of this consumer among all of its lane, stable while it runs.
         grace_s: how long what is under way may take when it is told to stop; the rest is dropped, and taken over.
+        pulse: told of every claim and everything done.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Consumer:
         concurrency: int,
         name: str,
         grace_s: float,
+        pulse: Pulse | None = None,
     ) -> None:
+        self._pulse = pulse or Pulse()
         self._store = store
         self._lane: Lane = lane
         self._process = process
@@ -77,10 +81,11 @@ class Consumer:
                     for work in await self._store.claim(self._name, count=room, block_ms=_BLOCK_MS, lane=self._lane):
                         self._take(work, group)
                     failures = 0
-                except StoreUnavailable as error:
+                except StoreUnavailable as error:  # not this process's fault
                     _log.warning("waiting for the store: %s", error)
                     await _pause(stop, _backoff(failures))
                     failures += 1
+                self._pulse.advanced(self._lane)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=self._grace_s)
             for task in (heart, *self._tasks):
@@ -121,6 +126,7 @@ class Consumer:
         """Works on a unit once; while the store is away, nobody's fault, it stays ours and is tried again."""
         failures = 0
         while True:
+            self._pulse.advanced(self._lane)
             try:
                 await self._process(min(work, key=lambda each: each.arrived_ns))
                 await self._store.done(work)

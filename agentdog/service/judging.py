@@ -24,6 +24,7 @@ from agentdog.guards.asker import asking
 from agentdog.outbound import verdicts_unit
 from agentdog.service.figures import Figures
 from agentdog.service.learning import Learning
+from agentdog.service.progress import Pulse
 from agentdog.service.purse import StoreLeases, StorePurse
 from agentdog.service.settings import Settings
 from agentdog.service.tracing import SILENT, asked
@@ -113,6 +114,7 @@ class Judging:
         progress_s: least time between two partial diagnoses.
         clock: of `Diagnosis.judged_at`, budgets and latencies.
         tracer: of its own work.
+        pulse: told of every verdict, since a long run judged by a slow guard advances as well.
     """
 
     def __init__(
@@ -125,7 +127,9 @@ class Judging:
         progress_s: float = _PROGRESS_S,
         clock: Clock | None = None,
         tracer: Tracer = SILENT,
+        pulse: Pulse | None = None,
     ) -> None:
+        self._pulse = pulse or Pulse()
         self._tracer = tracer
         self._store = store
         self._guard = guard
@@ -255,6 +259,7 @@ class Judging:
 
     def _count(self, trajectory: Trajectory, index: int, verdict: Verdict, arrived_ns: int) -> None:
         project, now_ns, figures = trajectory.project, self._clock.now_ns(), self._figures
+        self._pulse.advanced("judge")
         asked(self._tracer, self._guard.info.name, index, verdict, now_ns)
         figures.count("verdicts", project, verdict.outcome)
         tokens = {"prompt": verdict.prompt_tokens, "cached": verdict.cached_tokens}

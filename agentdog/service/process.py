@@ -1,4 +1,7 @@
-"""One process's life: logging, the signals that end it, and the tether that ends it with its supervisor."""
+"""One process's life: logging, the signals that end it, and the tether that ends it with its supervisor.
+
+The tether is a socket where the supervisor is ours: on it a process says that it advances (`beat`).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import json
 import logging
 import os
 import signal
+import socket
+import stat
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -18,6 +23,7 @@ from agentdog.service.settings import Settings
 
 #: A tethered process that has not ended this long after its tether was cut is ended without further words.
 _LAST_WORDS_S = 20.0
+_BEAT_S = 1.0
 T = TypeVar("T")
 
 _FORMAT = "%(asctime)s %(levelname)-7s {name} %(name)s: %(message)s"
@@ -98,9 +104,25 @@ def stop_event(*, tethered: bool = False) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
+async def beat(advances: Callable[[], bool]) -> None:
+    """Tells the supervisor once a second that this process advances, while it does, until it is cancelled.
+
+    Without a supervisor that listens nothing happens.
+    """
+    if not stat.S_ISSOCK(os.fstat(0).st_mode):
+        return
+    with socket.socket(fileno=os.dup(0)) as tether:
+        while True:
+            if advances():
+                with suppress(OSError):  # nobody reads just now; who has left is noticed by who watches the tether
+                    tether.send(b".", socket.MSG_DONTWAIT)
+            await asyncio.sleep(_BEAT_S)
+
+
 def _watch_tether(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while os.read(0, 64):
-        pass
+    with suppress(ConnectionError):  # cut while our last words were unread
+        while os.read(0, 64):
+            pass
     if not loop.is_closed():
         loop.call_soon_threadsafe(stop.set)
     threading.Event().wait(_LAST_WORDS_S)

@@ -6,7 +6,8 @@ lane is fine, and so is a long queue that gets shorter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -54,3 +55,28 @@ def stalls(
         if idle_ns > stall_s * _PATIENCE[lane] * _NANOS:
             found.append(Stall(lane=lane, units=each.units, waited_s=(now_ns - each.oldest_ns) / _NANOS))
     return found
+
+
+class Pulse:
+    """When each lane of this process advanced last: it looked for work, or got something done.
+
+    A lane whose work may rightly take as long as it likes (analyses, attributions) is left out.
+
+    Args:
+        clock: seconds; of no meaning but their difference.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at: dict[Lane, float] = {}
+
+    def advanced(self, lane: Lane) -> None:
+        """Notes that a lane advanced."""
+        self._at[lane] = self._clock()
+
+    def late(self, stall_s: float) -> tuple[Lane, ...]:
+        """Returns the lanes that have not advanced for too long, by the same measure as `stalls`."""
+        now = self._clock()
+        return tuple(
+            lane for lane, at in self._at.items() if lane != "explain" and now - at > stall_s * _PATIENCE[lane]
+        )

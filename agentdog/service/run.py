@@ -18,7 +18,8 @@ from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.learning import Learning
-from agentdog.service.process import configure_logging, stop_event
+from agentdog.service.process import beat, configure_logging, stop_event
+from agentdog.service.progress import Pulse
 from agentdog.service.redaction import Redactor, redactor_of
 from agentdog.service.retention import Retention
 from agentdog.service.sending import Sending
@@ -53,6 +54,9 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
             warming = asyncio.create_task(checker.warm_up())
             stack.callback(warming.cancel)
             tracer = await stack.enter_async_context(open_tracing(settings.traces, "serve"))
+            if tethered:
+                beating = asyncio.create_task(beat(lambda: True))  # it answers: that is all that can be asked of it
+                stack.callback(beating.cancel)
             await serve(settings, store, guard, stop, checker, redactor=redactor, tracer=tracer)
 
 
@@ -75,8 +79,8 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             _log.info(
                 "working as %s, guard %s; telling %s", name, guard.info.name, ", ".join(targets.names) or "nobody"
             )
-            figures = Figures(store)
-            judging = Judging(store, guard, settings, figures=figures, tracer=tracer)
+            figures, pulse = Figures(store), Pulse()
+            judging = Judging(store, guard, settings, figures=figures, tracer=tracer, pulse=pulse)
             explaining = Explaining(store, guard, settings, figures=figures)
             attributing = Attributing(store, guard, settings, figures=figures)
             sending = Sending(store, targets, settings, figures=figures)
@@ -89,13 +93,17 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
                 send=sending,
                 tracer=tracer,
                 explain=one_after_the_other(explaining, attributing),
+                pulse=pulse,
             )
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
                 keeping = group.create_task(Retention(store, settings, owner=name, figures=figures).run())
+                beside = [writing, keeping]
+                if tethered:
+                    beside.append(group.create_task(beat(lambda: not pulse.late(settings.limits.stall_s))))
                 await worker.run(stop)
-                writing.cancel()
-                keeping.cancel()
+                for task in beside:
+                    task.cancel()
             await figures.flush()
 
 

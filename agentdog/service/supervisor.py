@@ -1,7 +1,7 @@
 """The process tree of ``agentdog up``: store, receiver with API, worker, dashboard.
 
-Invariants: children end before the store does; none outlives the supervisor; one that dies is started again; the tree
-is ready when the API says so.
+Invariants: children end before the store does; none outlives the supervisor; one that dies or hangs is started again;
+the tree is ready when the API says so.
 """
 
 from __future__ import annotations
@@ -115,7 +115,11 @@ def _children(settings: Settings, with_dashboard: bool, outputs: Mapping[str, IO
     commands = {name: [*agentdog, name, "--tethered"] for name in ("serve", "worker", "ui")}
     if not with_dashboard:
         del commands["ui"]
-    return {name: Child(name, command, environment, outputs.get(name)) for name, command in commands.items()}
+    silence_s = settings.limits.stall_s
+    return {
+        name: Child(name, command, environment, outputs.get(name), silence_s=silence_s)
+        for name, command in commands.items()
+    }
 
 
 def _outputs(settings: Settings, stack: AsyncExitStack) -> dict[str, IO[bytes]]:

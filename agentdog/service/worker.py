@@ -14,11 +14,13 @@ from opentelemetry.trace import Span, Tracer
 from agentdog.base.clock import Clock, SystemClock
 from agentdog.base.threads import beside
 from agentdog.service.consumer import Consumer
+from agentdog.service.progress import Pulse
 from agentdog.service.settings import Settings
 from agentdog.service.tracing import SILENT
 from agentdog.spans import Memory, ids, trajectory_id
 from agentdog.spans.records import Record
 from agentdog.store.contract import Store, Work
+from agentdog.store.keys import Lane
 from agentdog.trajectory import Trajectory
 
 #: Brings the stored diagnosis of a trajectory up to date. A guard that fails is a verdict, not an exception.
@@ -47,6 +49,7 @@ class Worker:
         tracer: of its own work.
         send: tells others; without it the lane ``send`` is left to other workers.
         explain: has analyses and attributions made; without it the lane ``explain`` is left to other workers.
+        pulse: told whenever a lane advances.
     """
 
     def __init__(  # noqa: PLR0913 - one part per lane, by keyword only
@@ -61,6 +64,7 @@ class Worker:
         tracer: Tracer = SILENT,
         send: Send | None = None,
         explain: Judge | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._store = store
         self._idle_ns = int(settings.idle_s * _NANOS)
@@ -68,18 +72,18 @@ class Worker:
         self._memory = memory or Memory()
         self._tracer = tracer
         limits = settings.worker
-        self._consumers = [
-            Consumer(store, "weave", self.weave, limits, concurrency=limits.concurrency, name=name, grace_s=_GRACE_S),
-            Consumer(store, "judge", judge, limits, concurrency=limits.judging, name=name, grace_s=_GRACE_S),
+        parts: list[tuple[Lane, Judge, int]] = [
+            ("weave", self.weave, limits.concurrency),
+            ("judge", judge, limits.judging),
         ]
         if send is not None:
-            self._consumers.append(
-                Consumer(store, "send", send, limits, concurrency=_SENDING, name=name, grace_s=_GRACE_S)
-            )
+            parts.append(("send", send, _SENDING))
         if explain is not None:
-            self._consumers.append(
-                Consumer(store, "explain", explain, limits, concurrency=_EXPLAINING, name=name, grace_s=_GRACE_S)
-            )
+            parts.append(("explain", explain, _EXPLAINING))
+        self._consumers = [
+            Consumer(store, lane, part, limits, concurrency=number, name=name, grace_s=_GRACE_S, pulse=pulse)
+            for lane, part, number in parts
+        ]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; what does not end soon after is dropped, and taken over by others."""

@@ -3,12 +3,14 @@
 A single text that is not UTF-8 makes protobuf refuse the whole request, its hundreds of good neighbours included. Here
 the request is taken apart on the wire (protobuf encoding: a field's number and type, then its length and bytes) down to
 the spans, each of which is tried alone. Called only after the whole was refused; a request whose frame itself is broken
-stays refused.
+stays refused, and so does one of more fields than anybody sends, since a field costs two bytes to send and a
+microsecond to look at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
@@ -19,6 +21,10 @@ from agentdog.spans.records import Rejection
 _PATH = (1, 2, 2)
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
+#: Fields of the frame that are looked at in one request: spans, and what stands beside them.
+_MOST_FIELDS = 100_000
+#: Fields of a broken span among which its ids are looked for; every SDK writes them first.
+_FIRST = 64
 _REASON = "not readable as protobuf: a text that is not UTF-8, a field of a wrong type, or values nested too deep"
 
 
@@ -28,28 +34,42 @@ def without_broken(body: bytes, leaf: Any) -> tuple[bytes, tuple[Rejection, ...]
     Raises:
         ProtobufError: the frame around them cannot be followed.
     """
-    refused: list[Rejection] = []
-    return _cleaned(memoryview(body), _PATH, leaf, refused), tuple(refused)
+    salvage = _Salvage(leaf)
+    return salvage.cleaned(memoryview(body), _PATH), tuple(salvage.refused)
 
 
-def _cleaned(message: memoryview, path: Sequence[int], leaf: Any, refused: list[Rejection]) -> bytes:  # noqa: ANN401
-    if not path:
+class _Salvage:
+    """One request being taken apart."""
+
+    def __init__(self, leaf: Any) -> None:  # noqa: ANN401
+        self.refused: list[Rejection] = []
+        self._leaf = leaf
+        self._left = _MOST_FIELDS
+
+    def cleaned(self, message: memoryview, path: Sequence[int]) -> bytes:
+        if not path:
+            return self._tried(message)
+        out = bytearray()
+        for number, kind, whole, content in _fields(message):
+            self._left -= 1
+            if self._left < 0:
+                raise ProtobufError(f"over {_MOST_FIELDS} fields, too many to look for those that can be read")
+            if number != path[0] or kind != _BYTES:
+                out += whole
+                continue
+            count = len(self.refused)
+            inner = self.cleaned(content, path[1:])
+            if len(path) > 1 or len(self.refused) == count:
+                out += _varint(number << 3 | _BYTES) + _varint(len(inner)) + inner
+        return bytes(out)
+
+    def _tried(self, message: memoryview) -> bytes:
         try:
-            leaf.FromString(bytes(message))
+            self._leaf.FromString(bytes(message))
         except ProtobufError:
-            refused.append(Rejection(id=_id(message, leaf), reason=_REASON))
+            self.refused.append(Rejection(id=_id(message, self._leaf), reason=_REASON))
             return b""
         return bytes(message)
-    out = bytearray()
-    for number, kind, whole, content in _fields(message):
-        if number != path[0] or kind != _BYTES:
-            out += whole
-            continue
-        count = len(refused)
-        inner = _cleaned(content, path[1:], leaf, refused)
-        if len(path) > 1 or len(refused) == count:
-            out += _varint(number << 3 | _BYTES) + _varint(len(inner)) + inner
-    return bytes(out)
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview, memoryview]]:
@@ -103,7 +123,7 @@ def _id(message: memoryview, leaf: Any) -> str:  # noqa: ANN401
     numbers = {leaf.DESCRIPTOR.fields_by_name[name].number: name for name in ("trace_id", "span_id")}
     seen = {"trace_id": "", "span_id": ""}
     try:
-        for number, kind, _, content in _fields(message):
+        for number, kind, _, content in islice(_fields(message), _FIRST):
             if number in numbers and kind == _BYTES:
                 seen[numbers[number]] = bytes(content[:32]).hex()
     except ProtobufError:

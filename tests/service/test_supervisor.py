@@ -69,6 +69,28 @@ def test_a_part_that_dies_is_started_again(settings: Settings) -> None:
         until(lambda: len(judged(settings)) == 2)
 
 
+@linux_only
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_part_that_lives_but_does_nothing_is_replaced(settings: Settings) -> None:
+    """Worker and receiver are stopped with work in their hands: it is taken over, and the tree is whole again."""
+    limits = settings.limits.model_copy(update={"stall_s": 12.0})
+    worker = settings.worker.model_copy(update={"lease_s": 2.0})
+    hasty = settings.model_copy(update={"limits": limits, "worker": worker})
+    with up(hasty) as process:
+        until(lambda: ready(hasty))
+        run_all(hasty.otlp_endpoint)
+        parts = {_command(pid): pid for pid in descendants(process.pid)}
+        os.kill(parts["worker"], signal.SIGSTOP)
+        run_all(hasty.otlp_endpoint)
+        until(lambda: not alive(parts["worker"]), "the worker hangs on")
+        until(lambda: len(judged(hasty)) == 4)
+        os.kill(parts["serve"], signal.SIGSTOP)
+        until(lambda: not alive(parts["serve"]), "the receiver hangs on")
+        until(lambda: ready(hasty))
+        assert alive(process.pid)
+
+
 def _command(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     if b"valkey-server" in words[0]:

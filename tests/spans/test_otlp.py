@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentdog.base.errors import DecodeError
+from agentdog.spans import otlp_salvage
 from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
+from agentdog.spans.otlp_salvage import _varint
 from agentdog.spans.records import Log, Span
 from tests.spans.compare import CAPTURES
 
@@ -156,6 +158,36 @@ def test_a_text_that_is_not_utf8_costs_its_span_only() -> None:
     (fault,) = decoded.rejected
     assert fault.id == f"{(b't' * 16).hex()}:{'03' * 8}"
     assert "UTF-8" in fault.reason
+
+
+def test_a_broken_body_is_looked_through_for_so_many_fields_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bytes a field make thirty million of the largest body; what is counted is work, not time."""
+    looked = 0
+    read = otlp_salvage._read_varint
+
+    def counted(message: memoryview, at: int) -> tuple[int, int]:
+        nonlocal looked
+        looked += 1
+        return read(message, at)
+
+    monkeypatch.setattr(otlp_salvage, "_read_varint", counted)
+    most = otlp_salvage._MOST_FIELDS
+    for flood in (b"\x78\x01", b"\x0a\x00", b"\x12\x01\xff"):  # unknown fields, empty resources, broken spans
+        inner = flood * (10 * most)
+        wrapped = b"".join((b"\x12", _varint(len(inner)), inner)) if flood[0] == 0x12 else inner
+        body = b"".join((b"\x0a", _varint(len(wrapped)), wrapped, b"\xff"))
+        for decode in (decode_traces, decode_logs):
+            looked = 0
+            with pytest.raises(DecodeError, match="fields"):
+                decode(body, PROTOBUF)
+            assert looked < 5 * most
+    span = b"\x52\x01\xff" + b"\x78\x01" * most  # broken, with very many fields in which no id is
+    scoped = b"".join((b"\x12", _varint(len(span)), span))
+    group = b"".join((b"\x12", _varint(len(scoped)), scoped))
+    looked = 0
+    (fault,) = decode_traces(b"".join((b"\x0a", _varint(len(group)), group)), PROTOBUF).rejected
+    assert fault.id == ":"
+    assert looked < 300
 
 
 @pytest.mark.parametrize(
