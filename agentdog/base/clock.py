@@ -31,7 +31,8 @@ def rfc3339(nanos: int) -> str:
     ``1_700_000_000_000_000_001`` becomes ``2023-11-14T22:13:20.000000001Z``: fixed width, so text order is time order.
     """
     seconds, rest = divmod(nanos, _NANOS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)  # `%Y` writes early years with fewer digits
+    return f"{moment.isoformat(timespec='seconds')}.{rest:09d}Z"
 
 
 def parse_rfc3339(text: str) -> int:

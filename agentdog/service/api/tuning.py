@@ -25,6 +25,7 @@ from agentdog.service.api.scope import reached
 from agentdog.service.reviewing import Name
 from agentdog.store.contract import Store
 
+MOST_DAYS = 36_500  # a century
 Probability = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
@@ -104,8 +105,12 @@ def build(store: Store, guard: Guard) -> APIRouter:
     async def replayed(
         access: Visitor,
         project: Annotated[Text, Param(description="Whose runs.")],
-        days: Annotated[float | None, Param(gt=0, description="How far back; all that is stored otherwise.")] = None,
-        max_alerts_per_day: Annotated[float | None, Param(ge=0, description="Chooses a threshold.")] = None,
+        days: Annotated[
+            float | None, Param(gt=0, le=MOST_DAYS, description="How far back; all that is stored otherwise.")
+        ] = None,
+        max_alerts_per_day: Annotated[
+            float | None, Param(ge=0, allow_inf_nan=False, description="Chooses a threshold.")
+        ] = None,
     ) -> Response:
         access.need("read")
         access.need_project(project)
