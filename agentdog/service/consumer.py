@@ -93,6 +93,8 @@ class Consumer:
 
     async def _room(self, stop: asyncio.Event) -> bool:
         """Waits until a unit can be worked on at once, so that nothing is claimed only to lie here; False on `stop`."""
+        if not self._free.locked():
+            return True
         stopping = asyncio.create_task(stop.wait())
         room = asyncio.create_task(self._free.acquire())
         await asyncio.wait({stopping, room}, return_when=asyncio.FIRST_COMPLETED)

@@ -82,24 +82,45 @@ class Joins:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def register(self, project: str, unit: str, joins: Iterable[str]) -> None:
-        """Adds keys to a unit; whoever looks one up from now on finds the unit."""
-        known = set(_split(await self._link.one("GET", keys.joins(project, unit))))
-        fresh = sorted({_join_field(join) for join in joins} - known)
+    def known(self, project: str, unit: str) -> Command:
+        """Returns the command that reads which keys a unit has registered, for `meet`."""
+        return ("GET", keys.joins(project, unit))
+
+    async def meet(self, project: str, unit: str, joins: Iterable[str], known: bytes | None) -> Sequence[str]:
+        """Adds keys to a unit, and returns it with all that it is joined to, however indirectly.
+
+        Whoever looks one of these keys up from now on finds the unit; only then are others looked up.
+
+        Args:
+            project: of the unit.
+            unit: whose keys they are.
+            joins: keys of all that was read of it.
+            known: what `known` answered.
+        """
+        had = _split(known)
+        fresh = sorted({_join_field(join) for join in joins} - set(had))
+        asked = {sought for join in (*had, *fresh) for sought in _sought(join)}
+        *_, answers = await self._link.stages(*self._registering(project, unit, fresh), self._bearing(project, asked))
+        return await self._joined(project, unit, answers, asked)
+
+    def _registering(self, project: str, unit: str, fresh: Sequence[bytes]) -> tuple[list[Command], list[Command]]:
         if not fresh:
-            return
+            return [], []
         name = _field(unit)
         by_key: dict[str, list[bytes]] = {}
         for field in fresh:
             by_key.setdefault(keys.join(project, field), []).append(field)
-        await self._link.many(
-            [
-                ("HSET", keys.units(project, name), name, unit),
-                *(scripts.JOIN.call([each], name, *fields) for each, fields in by_key.items()),
-            ]
-        )
-        # Only now: a unit that knows a key does not register it again.
-        await self._link.run(scripts.EXTEND, [keys.joins(project, unit)], b"".join(fresh))
+        naming: list[Command] = [("HSET", keys.units(project, name), name, unit)]
+        naming += [scripts.JOIN.call([each], name, *fields) for each, fields in by_key.items()]
+        # Only after that: a unit that knows a key does not register it again.
+        return naming, [scripts.EXTEND.call([keys.joins(project, unit)], b"".join(fresh))]
+
+    def _bearing(self, project: str, joins: Iterable[bytes]) -> list[Command]:
+        """Returns the commands that read who bears these keys."""
+        by_key: dict[str, list[bytes]] = {}
+        for field in sorted(joins):
+            by_key.setdefault(keys.join(project, field), []).append(field)
+        return [("HMGET", name, *fields) for name, fields in by_key.items()]
 
     async def forget(self, project: str, unit: str) -> None:
         """Takes a unit out of all lists of who bears which key, and forgets its name."""
@@ -118,19 +139,20 @@ class Joins:
         found = await self._link.many([("HGET", keys.units(project, name), name) for name in dict.fromkeys(names)])
         return [each.decode() for each in found if each is not None]
 
-    async def joined(self, project: str, unit: str) -> Sequence[str]:
-        """Returns the unit and all that it is joined to, however indirectly."""
-        found, asked = {unit}, set[bytes]()
-        frontier = [unit]
-        while frontier:
-            answers = await self._link.many([("GET", keys.joins(project, each)) for each in frontier])
-            joins = {sought for answer in answers for join in _split(answer) for sought in _sought(join)} - asked
-            asked |= joins
-            answers = await self._link.many([("HGET", keys.join(project, j), j) for j in sorted(joins)])
-            names = sorted({name for answer in answers for name in _split(answer)} - {_field(each) for each in found})
-            answers = await self._link.many([("HGET", keys.units(project, name), name) for name in names])
-            frontier = sorted({each.decode() for each in answers if each is not None} - found)
+    async def _joined(
+        self, project: str, unit: str, answers: Sequence[Sequence[bytes | None]], asked: set[bytes]
+    ) -> Sequence[str]:
+        """Follows keys from who bears the unit's own to who bears theirs, until nobody new is found."""
+        found, seen = {unit}, {_field(unit)}
+        while names := sorted({name for answer in answers for each in answer for name in _split(each)} - seen):
+            seen.update(names)
+            known = await self._link.many([("HGET", keys.units(project, name), name) for name in names])
+            frontier = sorted({each.decode() for each in known if each is not None} - found)
             found.update(frontier)
+            texts = await self._link.many([self.known(project, each) for each in frontier])
+            joins = {sought for text in texts for join in _split(text) for sought in _sought(join)} - asked
+            asked |= joins
+            answers = await self._link.many(self._bearing(project, joins))
         return sorted(found)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from agentdog.base.clock import Clock
 from agentdog.base.threads import beside
@@ -81,11 +82,10 @@ class Journal:
 
     async def gather(self, project: str, unit: str) -> Sequence[Record]:
         """Returns all records of the unit and of every unit joined to it, however indirectly."""
-        own = await self._read(project, [unit])
+        own, known = await self._read(project, [unit], self._joins.known(project, unit))
         joins = await beside(len(own) <= _FEW, self._memory.join_keys, own, project=project)
-        await self._joins.register(project, unit, joins)
-        others = [each for each in await self._joins.joined(project, unit) if each != unit]
-        return (*own, *await self._read(project, others))
+        others = [each for each in await self._joins.meet(project, unit, joins, known) if each != unit]
+        return (*own, *(await self._read(project, others))[0]) if others else own
 
     async def bearers(self, project: str, joins: Iterable[str]) -> Sequence[str]:
         """See `Joins.bearers`."""
@@ -147,26 +147,29 @@ class Journal:
                 return
         shelf.settle(folds)
 
-    async def _read(self, project: str, units: Sequence[str]) -> tuple[Record, ...]:
-        """Returns the units' records; only what was not read before is asked for."""
-        answers = await self._link.many([("HKEYS", keys.records(project, each)) for each in units])
-        shelves = [
-            await self._filled(project, unit, fields) for unit, fields in zip(units, answers, strict=True) if fields
-        ]
-        return tuple(record for shelf in shelves for record in shelf.records.values())
+    async def _read(
+        self, project: str, units: Sequence[str], also: Command | None = None
+    ) -> tuple[tuple[Record, ...], Any]:
+        """Returns the units' records, of which only what was not read before is asked for; and another answer."""
+        shelves = [self._shelves.get((project, unit)) or Shelf() for unit in units]
+        unread = [_unread(project, unit, shelf) for unit, shelf in zip(units, shelves, strict=True)]
+        known = [len(shelf.records) for shelf in shelves]
+        answers = await self._link.many([*unread, *([also] if also is not None else [])])
+        records: list[Record] = []
+        for unit, shelf, number, answer in zip(units, shelves, known, answers, strict=False):
+            records += (await self._filled(project, unit, shelf, number, answer)).records.values()
+        return tuple(records), answers[-1] if also is not None else None
 
-    async def _filled(self, project: str, unit: str, fields: Sequence[bytes]) -> Shelf:
-        name = keys.records(project, unit)
-        shelf = self._shelves.pop((project, unit), None) or Shelf()
-        if not shelf.records.keys() <= set(fields):  # deleted meanwhile
-            shelf = Shelf()
-        missing = shelf.missing(fields)
-        values = await self._link.one("HMGET", name, *missing) if missing else []
-        stored = {field: value for field, value in zip(missing, values, strict=True) if value is not None}
-        if not shelf.readable(stored):  # another worker folded them, upon records whose bytes are not here any more
-            shelf, stored = Shelf(), _pairs(await self._link.one("HGETALL", name))
+    async def _filled(self, project: str, unit: str, shelf: Shelf, known: int, answer: Sequence[Any]) -> Shelf:
+        there, flat = answer
+        stored = _pairs(flat)
+        gone = there < known or (known and self._shelves.get((project, unit)) is not shelf)
+        if gone or not shelf.readable(stored):
+            # Deleted meanwhile; or folded by another worker, upon records whose bytes are not here any more.
+            shelf, stored = Shelf(), _pairs(await self._link.one("HGETALL", keys.records(project, unit)))
         shelf.put(stored)
-        self._keep((project, unit), shelf)
+        if shelf.records:
+            self._keep((project, unit), shelf)
         return shelf
 
     def _keep(self, key: tuple[str, str], shelf: Shelf) -> None:
@@ -175,6 +178,10 @@ class Journal:
         total = sum(each.size for each in self._shelves.values())
         while total > _KEPT_BYTES:
             total -= self._shelves.pop(next(iter(self._shelves))).size
+
+
+def _unread(project: str, unit: str, shelf: Shelf) -> Command:
+    return scripts.UNREAD.call([keys.records(project, unit)], *shelf.records)
 
 
 def _pairs(answer: Sequence[bytes]) -> dict[bytes, bytes]:

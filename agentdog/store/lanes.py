@@ -28,13 +28,13 @@ class Lanes:
 
     async def extend(self, consumer: str, work: Sequence[Work]) -> None:
         """See `Queue.extend`."""
-        for lane, queue in self._queues.items():
-            await queue.extend(consumer, [each for each in work if each.lane == lane])
+        for lane, here in _by_lane(work).items():
+            await self._queues[lane].extend(consumer, here)
 
     async def done(self, work: Sequence[Work]) -> None:
         """See `Queue.done`."""
-        for lane, queue in self._queues.items():
-            await queue.done([each for each in work if each.lane == lane])
+        for lane, here in _by_lane(work).items():
+            await self._queues[lane].done(here)
 
     async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Returns the units given up in any lane, newest first."""
@@ -69,3 +69,10 @@ class Lanes:
         """Stops listening for work."""
         for queue in self._queues.values():
             queue.close()
+
+
+def _by_lane(work: Sequence[Work]) -> Mapping[Lane, list[Work]]:
+    found: dict[Lane, list[Work]] = {}
+    for each in work:
+        found.setdefault(each.lane, []).append(each)
+    return found

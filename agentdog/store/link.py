@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from agentdog.base.errors import StoreUnavailable
@@ -128,15 +129,42 @@ class Link:
             answers = await self._send(commands)
             forgotten = [i for i, answer in enumerate(answers) if _says(answer, "NOSCRIPT")]
             if forgotten:
-                for sha in {str(commands[i][1]) for i in forgotten}:
-                    await self.everywhere("SCRIPT", "LOAD", Script.source_of(sha))
-                again = await self._send([commands[i] for i in forgotten])
+                again = await self._taught([commands[i] for i in forgotten], forgotten=forgotten, within=commands)
                 for i, answer in zip(forgotten, again, strict=True):
                     answers[i] = answer
-            for answer in answers:
-                if isinstance(answer, ReplyError):
-                    raise answer
-            return answers
+            return _whole(answers)
+
+    async def stages(self, *stages: Sequence[Command]) -> list[list[Any]]:
+        """Sends what has to happen one stage after the other, in as few round trips as that takes.
+
+        One server does things in order, so all leaves at once; the keys of a cluster lie on several, so there each
+        stage waits for the one before. Where a server forgot a script, that stage and all after it are sent once more:
+        every command has to bear that. Returns the answers by stage, or raises the first error.
+        """
+        with store_errors():
+            clustered = (await self._known()).clustered
+        if clustered:
+            return [await self.many(stage) for stage in stages]
+        commands = [command for stage in stages for command in stage]
+        begins = [sum(map(len, stages[:at])) for at in range(len(stages) + 1)]
+        if not commands:
+            return [[] for _ in stages]
+        with store_errors():
+            answers = await self._send(commands)
+            forgotten = [i for i, answer in enumerate(answers) if _says(answer, "NOSCRIPT")]
+            if forgotten:
+                again = max(begin for begin in begins if begin <= forgotten[0])
+                answers[again:] = await self._taught(commands[again:], forgotten=forgotten, within=commands)
+            _whole(answers)
+        return [answers[begin:end] for begin, end in pairwise(begins)]
+
+    async def _taught(
+        self, commands: Sequence[Command], *, forgotten: Sequence[int], within: Sequence[Command]
+    ) -> list[Any]:
+        """Sends commands again once the servers know the scripts that they forgot."""
+        for sha in {str(within[i][1]) for i in forgotten}:
+            await self.everywhere("SCRIPT", "LOAD", Script.source_of(sha))
+        return await self._send(commands)
 
     async def everywhere(self, *command: str | int | bytes | float) -> list[Any]:
         """Sends one command to every primary and returns their answers."""
@@ -267,6 +295,13 @@ class Link:
                 return Topology.read(seed, answer)
             trouble = ConnectionError(f"{seed.host}:{seed.port} belongs to a cluster that has no slots yet")
         raise trouble
+
+
+def _whole(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            raise answer
+    return answers
 
 
 def _says(answer: Any, code: str) -> bool:  # noqa: ANN401

@@ -26,6 +26,7 @@ _DEAD_KEPT = 1000
 _REMINDERS_AT_ONCE = 100
 _NOTED_EVERY_S = 1.0
 _ALL = range(keys.PARTITIONS)
+_RING_MS = 100  # reminders are looked for at most so often; they are of things to do in seconds
 _SWEEP_S = 1.0  # all partitions are looked through this often, whatever the bell says
 
 
@@ -46,6 +47,7 @@ class Queue:
         self._lease_ms = int(lease_s * 1000)
         self._next_takeover = 0.0
         self._noted_at = -math.inf
+        self._rung_ms = -_RING_MS
         self._ready = False
         self._streams = {keys.work(number, lane).encode(): number for number in _ALL}
         self._bell = Doorbell(link, self._streams)
@@ -109,6 +111,7 @@ class Queue:
     async def revisit(self, project: str, unit: str, due_ns: int) -> None:
         """Queues the unit again at a time (nanoseconds); a later call for the same unit replaces this one."""
         await self._link.one("ZADD", keys.due(self._lane), due_ns // 1_000_000, _member(project, unit))
+        self._rung_ms = -_RING_MS
 
     async def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
         """Returns the units given up, newest first."""
@@ -156,6 +159,9 @@ class Queue:
 
     async def _ring(self) -> None:
         now_ms = self._clock.now_ns() // 1_000_000
+        if 0 <= now_ms - self._rung_ms < _RING_MS:
+            return
+        self._rung_ms = now_ms
         answer = await self._link.one(
             "ZRANGEBYSCORE", keys.due(self._lane), 0, now_ms, "WITHSCORES", "LIMIT", 0, _REMINDERS_AT_ONCE
         )
@@ -226,10 +232,10 @@ class Queue:
     async def _claim(self, consumer: str, numbers: Sequence[int]) -> Sequence[Work]:
         names = [[keys.work(n, self._lane), keys.dirty(n, self._lane)] for n in numbers]
         answers = await self._link.many([scripts.CLAIM.call(each, keys.GROUP, consumer, 1) for each in names])
-        self._promising.difference_update(n for n, entries in zip(numbers, answers, strict=True) if not entries)
+        self._promising.difference_update(n for n, (_, more) in zip(numbers, answers, strict=True) if not more)
         return tuple(
             _work(self._lane, number, entry, fields)
-            for number, entries in zip(numbers, answers, strict=True)
+            for number, (entries, _) in zip(numbers, answers, strict=True)
             for entry, fields in entries
         )
 

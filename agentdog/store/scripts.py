@@ -115,6 +115,22 @@ end
 return gone
 """)
 
+#: Reads what a process has not read yet of a unit. KEYS records; ARGV the fields that it knows…
+#: Returns how many of those are still there, and the other fields with their values.
+UNREAD = Script("""
+local known, there, fresh = {}, 0, {}
+for i = 1, #ARGV do known[ARGV[i]] = true end
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if known[field] then
+    there = there + 1
+  else
+    fresh[#fresh + 1] = field
+    fresh[#fresh + 1] = redis.call('HGET', KEYS[1], field)
+  end
+end
+return {there, fresh}
+""")
+
 #: Writes records anew in another form, all or nothing: each must still lie as it was read, and what it refers to must
 #: be there. KEYS records; ARGV (field, SHA-1 of its value, field referred to, new value)…
 FOLD = Script("""
@@ -152,16 +168,18 @@ return redis.call('HINCRBY', KEYS[1], 'rejected', ARGV[1])
 """)
 
 #: Claims what waits in one partition: it leaves the set of those that wait, so that what comes later queues it anew.
-#: KEYS work, dirty; ARGV group, consumer, how many. Returns entries as XREADGROUP does.
+#: KEYS work, dirty; ARGV group, consumer, how many. Returns entries as XREADGROUP does, and 1 where more may wait.
 CLAIM = Script("""
 local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], '>')
-if not found then return {} end
-for _, entry in ipairs(found[1][2]) do
+if not found then return {{}, 0} end
+local entries = found[1][2]
+for _, entry in ipairs(entries) do
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
   redis.call('SREM', KEYS[2], fields['project'] .. '\\n' .. fields['unit'])
 end
-return found[1][2]
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+return {entries, last[1] and last[1][1] == entries[#entries][1] and 0 or 1}
 """)
 
 #: Queues a unit unless it waits already. KEYS dirty, work; ARGV project, unit.
