@@ -44,13 +44,6 @@ _KILL_RUNS = 625  # 5,000 spans
 _SEED, _MORE = 1, 8  # what is only made durable is so many times as much: it is done sooner
 
 
-def pace_ms() -> float:
-    """What a fixed piece of Python takes on this machine just now, in CPU milliseconds."""
-    started = time.process_time()
-    sum(range(1_000_000))
-    return round((time.process_time() - started) * 1000, 1)
-
-
 def cpu(procs: list[Proc]) -> float:
     return sum(each.cpu_s() for each in procs)
 
@@ -205,7 +198,7 @@ def main() -> None:
 
 def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yields rows as they are known: a busy machine may need minutes for each."""
-    yield {"python_ms": pace_ms(), "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
+    yield {"python_ms": processes.pace_ms(), "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
     if options.kill:
         yield from killed(options.fsync, options.phoenix)
         return

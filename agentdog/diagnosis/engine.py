@@ -72,7 +72,9 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
     """Asks for what is missing as the terms allow; a guard's failure is a verdict, never an exception."""
     policy, fingerprint = terms.policy, guard.info.fingerprint
     planned, keys = steps_to_judge(trajectory, policy.observations), prefix_keys(trajectory)
-    known = dict(await terms.cache.get(fingerprint, [keys[index] for index in planned]))
+    known = _told_before(terms.previous, fingerprint)
+    unknown = [keys[index] for index in planned if keys[index] not in known]
+    known |= await terms.cache.get(fingerprint, unknown) if unknown else {}
     missing = [index for index in planned if keys[index] not in known]
     left: list[int] = []
     if missing and not terms.quiet and is_only_last(trajectory, missing[-1], policy.observations):
@@ -101,6 +103,13 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
         diagnosis = telling.diagnosis()
     fresh = tuple(step for step in diagnosis.steps if step.index in inquiry.given)
     return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked)
+
+
+def _told_before(previous: Diagnosis | None, fingerprint: str) -> dict[str, Verdict]:
+    """What the diagnosis of an earlier version holds of this guard's verdicts: a run that grows asks for what is new."""
+    if previous is None or previous.guard.fingerprint != fingerprint:
+        return {}
+    return {step.key: step.verdict for step in previous.steps if step.key is not None and lasting(step.verdict)}
 
 
 def unsettled(diagnosis: Diagnosis) -> bool:

@@ -22,13 +22,22 @@ _FAILED = 2  # opentelemetry.proto.trace.v1.Status.STATUS_CODE_ERROR
 
 
 Read = Callable[[Evidence], Reading]
+Readings = dict[str, tuple[Evidence, Reading]]
+#: Says what a span tells in its place: source, ancestors, what was read of all spans, all spans.
+Place = Callable[[str, tuple[str, ...], Readings, dict[str, Span]], Heard]
 
 
-def listen(records: Iterable[Record], read: Read = dialects.read) -> list[Heard]:
-    """Reads all records, in order of `Moment`; spans that tell nothing are left out."""
+def listen(records: Iterable[Record], read: Read = dialects.read, place: Place | None = None) -> list[Heard]:
+    """Reads all records, in order of `Moment`; spans that tell nothing are left out.
+
+    Args:
+        records: spans and log records.
+        read: reads one span.
+        place: tells what `placed` does of it; a memory knows what it told before.
+    """
     known = distinct(records)
     spans, logs = _split(known)
-    heard = [h for h in _from_spans(spans, logs, read) if _tells(h)]
+    heard = [h for h in _from_spans(spans, logs, read, place or placed) if _tells(h)]
     heard.extend(_from_stream(*told) for told in dialects.read_streams(known))
     heard.sort(key=lambda h: h.at)
     return heard
@@ -79,13 +88,13 @@ def _index(log: Log) -> int:
     return next((value for value in found if isinstance(value, int)), 0)
 
 
-def _from_spans(spans: dict[str, Span], logs: dict[str, list[Log]], read: Read) -> Iterator[Heard]:
-    readings: dict[str, tuple[Evidence, Reading]] = {}
+def _from_spans(spans: dict[str, Span], logs: dict[str, list[Log]], read: Read, place: Place) -> Iterator[Heard]:
+    readings: Readings = {}
     for source in spans.keys() | logs.keys():
         evidence = gather(spans.get(source), tuple(logs.get(source, ())))
         readings[source] = (evidence, read(evidence))
-    for source, (evidence, reading) in readings.items():
-        yield _place(source, evidence, reading, spans, readings)
+    for source in readings:
+        yield place(source, tuple(_ancestors(source, spans)), readings, spans)
 
 
 def _from_stream(session: str, number: int, told: Told) -> Heard:
@@ -102,15 +111,10 @@ def _from_stream(session: str, number: int, told: Told) -> Heard:
     )
 
 
-def _place(
-    source: str,
-    evidence: Evidence,
-    reading: Reading,
-    spans: dict[str, Span],
-    readings: dict[str, tuple[Evidence, Reading]],
-) -> Heard:
+def placed(source: str, ancestors: tuple[str, ...], readings: Readings, spans: dict[str, Span]) -> Heard:
+    """Says what a span tells in its place; a function of it and of those around it alone."""
+    evidence, reading = readings[source]
     span = evidence.span
-    ancestors = tuple(_ancestors(source, spans))
     agent_parent = next((a for a in ancestors if a in readings and readings[a][1].kind == "agent"), None)
     tool_parent = next((a for a in ancestors if _is_delegation(readings[a][1], spans[a])), None)
     trace, _, span_id = source.partition(":")
@@ -158,7 +162,7 @@ def _agent(
     evidence: Evidence,
     reading: Reading,
     ancestors: tuple[str, ...],
-    readings: dict[str, tuple[Evidence, Reading]],
+    readings: Readings,
 ) -> str | None:
     if reading.agent is not None:
         return reading.agent

@@ -10,7 +10,7 @@ threads may share a memory.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 
 import msgspec
@@ -20,7 +20,7 @@ from agentdog.spans import dialects
 from agentdog.spans.dialects.evidence import Evidence
 from agentdog.spans.doubles import Reduced
 from agentdog.spans.grouping import Links, hear_links
-from agentdog.spans.listen import listen
+from agentdog.spans.listen import Readings, listen, placed
 from agentdog.spans.reconstruct import IDLE_NS, Means, join_keys, reconstruct, record_links
 from agentdog.spans.records import Log, Record, Span
 from agentdog.spans.replay import Replay
@@ -118,18 +118,38 @@ class _Remembered(Means):
         self.size = 0
         self._readings: dict[str, tuple[Span | None, tuple[Log, ...], Reading]] = {}
         self._heard: dict[str, Heard] = {}
+        self._placed: dict[str, tuple[tuple[str, ...], list[object], Heard]] = {}
+        self._listened: tuple[list[Record], list[Heard]] = ([], [])
         self._links: dict[str, _Linked] = {}
         self._replays: dict[str, Replay] = {}
         self._longest: tuple[Message, ...] = ()
 
     def listen(self, records: list[Record]) -> list[Heard]:
         """Reads what was not read before."""
-        heard = []
-        for fresh in listen(records, self._read):
-            known = self._heard.get(fresh.source)
+        before, heard = self._listened
+        if not _all_same(before, records):
+            heard = [self._one(fresh) for fresh in listen(records, self._read, self._place)]
+            self._listened = (records, heard)
+        return list(heard)
+
+    def _one(self, fresh: Heard) -> Heard:
+        """Returns the same object for what says the same as before."""
+        known = self._heard.get(fresh.source)
+        if known is not fresh:
             same = known is not None and known.reading is fresh.reading and known == fresh
-            heard.append(known if known is not None and same else fresh)
-            self._heard[fresh.source] = heard[-1]
+            self._heard[fresh.source] = known if known is not None and same else fresh
+        return self._heard[fresh.source]
+
+    def _place(self, source: str, ancestors: tuple[str, ...], readings: Readings, spans: dict[str, Span]) -> Heard:
+        """See `listen.placed`; what depends on the same objects as before is not asked again."""
+        around = [part for each in (source, *ancestors) for part in _parts(readings[each])]
+        known = self._placed.get(source)
+        if known is not None and known[0] == ancestors and _all_same(known[1], around):
+            return known[2]
+        heard = placed(source, ancestors, readings, spans)
+        if known is not None and known[2].reading is heard.reading and known[2] == heard:
+            heard = known[2]
+        self._placed[source] = (ancestors, around, heard)
         return heard
 
     def links(self, records: Iterable[Record], heard: Iterable[Heard]) -> dict[str, Links]:
@@ -183,6 +203,15 @@ class _Remembered(Means):
                 hear_links(known.links, each)
         known.records, known.heard = records, heard
         return known.links
+
+
+def _parts(read: tuple[Evidence, Reading]) -> tuple[object, ...]:
+    evidence, reading = read
+    return (reading, evidence.span, *evidence.logs)
+
+
+def _all_same(before: Sequence[object], now: Sequence[object]) -> bool:
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def _grew(before: Mapping[str, object], now: Mapping[str, object]) -> bool:

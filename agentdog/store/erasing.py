@@ -1,7 +1,8 @@
 """Deletes runs with all that tells of them: records, trajectory, verdicts, reviews, messages, indexes, events, words.
 
 Order: records first, then what was made of them. Whoever writes about a run looks afterwards whether it is still there
-(`Eraser.leftovers`), so of a deletion and a worker that meet one sees the other, and nothing comes back.
+(`Eraser.leftovers`), so of a deletion and a worker that meet one sees the other, and nothing comes back; and whoever
+deletes looks afterwards whether a run was saved anew meanwhile, and has it woven again, whole.
 
 What stays: counters, which name nobody; the audit log, which says who read and who deleted; suppression rules.
 """
@@ -140,6 +141,21 @@ class Eraser:
             await self._owners.forget(project, run, ids(told) if told is not None else [run])
             await self._link.one("ZREM", keys.reviewed(project), run)
         await self._erase_events(project, runs)
+        await self._mend(project, runs)
+
+    async def _mend(self, project: str, runs: Iterable[str]) -> None:
+        """Has runs woven anew that were saved again while they were deleted: part of what leads to them went too."""
+        names = list(runs)
+        there = await self._link.many([("HEXISTS", keys.trajectory(project, run), "blob") for run in names])
+        for run in (run for run, found in zip(names, there, strict=True) if found):
+            told = await self._read(project, run)
+            await self._tell(project, units_of(told) if told is not None else ())
+
+    async def _tell(self, project: str, units: Iterable[str]) -> None:
+        """Queues units to be woven."""
+        for unit in units:
+            number = keys.partition(project, unit)
+            await self._link.run(scripts.ENQUEUE, [keys.dirty(number), keys.work(number)], project, unit)
 
     async def _all_words(self, project: str, runs: Mapping[str, Trajectory | None]) -> list[str]:
         """Returns the words by which any of these runs may be found; one that was taken in does not know its own."""
@@ -203,9 +219,7 @@ class Eraser:
             return False
         await self._erase_runs(project, {run: None})
         waiting = [unit for unit, found in zip(wanted, there, strict=True) if found]
-        for unit in waiting:  # came after the deletion: told anew, without what is gone
-            number = keys.partition(project, unit)
-            await self._link.run(scripts.ENQUEUE, [keys.dirty(number), keys.work(number)], project, unit)
+        await self._tell(project, waiting)  # came after the deletion: told anew, without what is gone
         return True
 
     async def sweep(self, project: str) -> int:

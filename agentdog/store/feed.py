@@ -25,16 +25,19 @@ class Feed:
         self._link = link
         self._kept = kept
 
-    async def publish(self, events: Sequence[FeedEvent]) -> Sequence[bytes]:
-        """Appends events and returns their cursors, which the server gives."""
-        commands: list[Command] = [
+    def publishing(self, events: Sequence[FeedEvent]) -> list[Command]:
+        """Returns what appends events; it answers with their cursors, which the server gives."""
+        return [
             ("XADD", keys.FEED, "MAXLEN", "~", self._kept, "*", "event", msgspec.json.encode(event)) for event in events
         ]
-        return await self._link.many(commands)
 
-    async def withdraw(self, cursor: bytes) -> None:
-        """Takes back an event that a later one makes redundant; cursors stay good."""
-        await self._link.one("XDEL", keys.FEED, cursor)
+    def withdrawing(self, cursor: bytes) -> Command:
+        """Returns what takes back an event that a later one makes redundant; cursors stay good."""
+        return ("XDEL", keys.FEED, cursor)
+
+    async def publish(self, events: Sequence[FeedEvent]) -> None:
+        """Appends events."""
+        await self._link.many(self.publishing(events))
 
     async def read(self, since: str | None, limit: int) -> FeedPage:
         """Returns events after a cursor, oldest first; ``None`` starts at the newest and returns none.

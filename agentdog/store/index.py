@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from agentdog.base.ids import digest
 from agentdog.spans.grouping import MADE, USED
@@ -17,6 +18,7 @@ from agentdog.store import keys, scripts
 from agentdog.store.link import Command, Link
 
 _BYTES = 8
+_CACHED = 1 << 15  # ids of runs that are under way are hashed again with every step
 _SCAN_COUNT = 1000
 _OURS = re.compile("t[0-9a-f]{16}")  # a trajectory's id, see spans.trajectory_id
 _SHORT = b"\0"
@@ -29,16 +31,19 @@ class Owners:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def name(self, project: str, owner: str, ids: Iterable[str]) -> None:
-        """Lets ids lead to a trajectory."""
+    def naming(self, project: str, owner: str, ids: Iterable[str]) -> list[Command]:
+        """Returns what lets ids lead to a trajectory."""
         value = _value(owner)
         by_key: dict[str, list[bytes]] = {}
         for each in dict.fromkeys(ids):
             by_key.setdefault(keys.ids(project, each), []).append(_field(each))
-        commands: list[Command] = [
+        return [
             ("HSET", name, *(part for field in fields for part in (field, value))) for name, fields in by_key.items()
         ]
-        await self._link.many(commands)
+
+    def owner(self, project: str, any_id: str) -> Command:
+        """Returns the command that reads which trajectory an id leads to, for `named`."""
+        return ("HGET", keys.ids(project, any_id), _field(any_id))
 
     async def forget(self, project: str, owner: str, ids: Iterable[str]) -> None:
         """Lets ids lead nowhere that led to a trajectory; those that lead elsewhere by now stay."""
@@ -65,12 +70,13 @@ class Owners:
 
     async def find(self, projects: Sequence[str], any_id: str) -> Mapping[str, str]:
         """Returns the trajectory that an id leads to, by project."""
-        answers = await self._link.many([("HGET", keys.ids(project, any_id), _field(any_id)) for project in projects])
-        return {
-            project: "t" + value[1:].hex() if value.startswith(_SHORT) else value.decode()
-            for project, value in zip(projects, answers, strict=True)
-            if value is not None
-        }
+        answers = await self._link.many([self.owner(project, any_id) for project in projects])
+        return {project: named(value) for project, value in zip(projects, answers, strict=True) if value is not None}
+
+
+def named(value: bytes) -> str:
+    """Reads what `Owners.owner` answered."""
+    return "t" + value[1:].hex() if value.startswith(_SHORT) else value.decode()
 
 
 class Joins:
@@ -160,10 +166,12 @@ def _value(owner: str) -> bytes:
     return _SHORT + bytes.fromhex(owner[1:]) if _OURS.fullmatch(owner) else owner.encode()
 
 
+@lru_cache(maxsize=_CACHED)
 def _field(text: str) -> bytes:
     return bytes.fromhex(digest(text, size=_BYTES))
 
 
+@lru_cache(maxsize=_CACHED)
 def _join_field(join: str) -> bytes:
     role, _, name = join.rpartition(":")
     field = _field(name)

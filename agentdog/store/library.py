@@ -25,9 +25,9 @@ from agentdog.store.codec import identity, pack, unpack
 from agentdog.store.contract import Assignment, FeedEvent, Summary, Version
 from agentdog.store.feed import Feed
 from agentdog.store.figures import Figures
-from agentdog.store.index import Owners
+from agentdog.store.index import Owners, named
 from agentdog.store.journal import Journal
-from agentdog.store.link import Link
+from agentdog.store.link import Command, Link
 from agentdog.store.listing import Listing
 from agentdog.store.outbox import ALERTED, Outbox
 from agentdog.store.reading import SMALL, Reader, blank
@@ -73,62 +73,113 @@ class Library:
         held = self._journal.held(project, units_of(trajectory))
         blob = await beside(sum(len(raw) for _, raw in held) < SMALL, retell, trajectory, held)
         content = digest(identity(trajectory))
-        saved = await self._link.run(
-            scripts.SAVE_TRAJECTORY,
-            self._with_lane(project, own),
+        saving = self._saving(trajectory, records, content, blob, now, arrived_ns or self._clock.now_ns())
+        (saved,), (_, head, row, known, reviews) = await self._link.stages(
+            [saving],
+            [
+                ("SADD", keys.PROJECTS, project),
+                self._reader.head(project, own),
+                self._listing.row(project, own),
+                ("HMGET", keys.trajectory(project, own), "digest", "words", "event"),
+                self._reviews.said(project, own),
+            ],
+        )
+        version, posted, told = known
+        if not saved and version != trajectory.digest.encode():  # else it is there already, perhaps without its row
+            return False
+        self._at_hand(trajectory, content)
+        # In the list before it is asked who took it in, and others say so before they look into the list: of two that
+        # were woven at the same time the one that knows less goes, whichever ends last.
+        found = self._reader.summarised(head, now)
+        listed = row_of(*found) if found is not None else None
+        asking = self._owners.owner(project, own)
+        if listed is not None:
+            (owner,) = await self._listing.put(project, own, listed, read=[row], then=[asking])
+        else:
+            owner = await self._link.one(*asking)
+        if await self._outdone(project, own, records, owner):
+            return False
+        summary = found[0] if found is not None else None
+        if saved and reviews:
+            await self._relay(project, own)
+            summary = await self._refresh(project, own, now)
+        changed = [_event("trajectory.updated", summary, now)] if saved and summary is not None else []
+        ids = list(dict.fromkeys([own, *aliases]))
+        words = self._words.posting(project, own, (passage.text for passage in said(trajectory)), posted)
+        _, *_, (rows, *cursors) = await self._link.stages(
+            self._owners.naming(project, own, ids),
+            *words,
+            [self._listing.knowing(project, ids), *self._feed.publishing(changed)],
+        )
+        taken = [each for each, row in zip(ids, rows, strict=True) if row and each != own]
+        await self._take_in(project, own, taken, records)
+        if cursors:
+            # That it changed before is forgotten, or long runs would fill the feed.
+            gone = [self._feed.withdrawing(told)] if told else []
+            await self._link.stages([("HSET", keys.trajectory(project, own), "event", cursors[0])], gone)
+        return bool(saved)
+
+    def _saving(
+        self, trajectory: Trajectory, records: int, content: str, blob: bytes, now: str, arrived_ns: int
+    ) -> Command:
+        return scripts.SAVE_TRAJECTORY.call(
+            self._with_lane(trajectory.project, trajectory.id),
             trajectory.digest,
             content,
             records,
             blob,
             msgspec.json.encode(base_of(trajectory, now)),
-            project,
-            own,
-            (arrived_ns or self._clock.now_ns()) // 1_000_000,
+            trajectory.project,
+            trajectory.id,
+            arrived_ns // 1_000_000,
         )
-        if not saved and not await self._is_current(trajectory):
-            return False
-        self._saved[project, own] = content.encode(), trajectory
-        self._saved.move_to_end((project, own))
+
+    def _at_hand(self, trajectory: Trajectory, content: str) -> None:
+        name = trajectory.project, trajectory.id
+        self._saved[name] = content.encode(), trajectory
+        self._saved.move_to_end(name)
         while len(self._saved) > _AT_HAND:
             self._saved.popitem(last=False)
-        await self._link.one("SADD", keys.PROJECTS, project)
-        # In the list before it is asked who took it in, and others say so before they look into the list: of two that
-        # were woven at the same time the one that knows less goes, whichever ends last.
-        summary = await self._refresh(project, own, now)
-        if await self._outdone(project, own, records):
-            return False
-        await self._owners.name(project, own, [own, *aliases])
-        await self._take_in(project, own, [a for a in aliases if a != own], records)
-        await self._words.post(project, own, (passage.text for passage in said(trajectory)))
-        if saved and await self._reviews.of(project, own):
-            await self._relay(project, own)
-            summary = await self._refresh(project, own, now)
-        if saved and summary is not None:
-            await self._announce(summary, now)
-        return bool(saved)
 
     async def save_diagnosis(
         self, project: str, diagnosis: Diagnosis, *, complete: bool, alerting: Alerting = "observe"
     ) -> bool:
         """Stores a diagnosis if its digest is still the trajectory's, and announces incidents not announced before."""
         now = rfc3339(self._clock.now_ns())
-        name = keys.trajectory(project, diagnosis.trajectory_id)
-        reviews = await self._reviewed(project, diagnosis, now)
+        run = diagnosis.trajectory_id
+        name = keys.trajectory(project, run)
+        said_of_it, posted, newest = await self._link.many(
+            [
+                self._reviews.said(project, run),
+                self._words.posted(project, run),
+                ("LINDEX", keys.versions(project, run), 0),
+            ]
+        )
+        reviews = await self._reviewed(project, diagnosis, now, self._reviews.read(said_of_it))
         shown = apply(diagnosis, reviews) or diagnosis
         overlay = msgspec.json.encode(overlay_of(shown, complete=complete, reviewed=reviewed(reviews)))
         content = digest(overlay, identity(msgspec.structs.replace(diagnosis, judged_at="")))
-        saved = await self._link.run(
-            scripts.SAVE_DIAGNOSIS, [name], diagnosis.digest, pack(diagnosis), overlay, content
+        saving = scripts.SAVE_DIAGNOSIS.call([name], diagnosis.digest, pack(diagnosis), overlay, content)
+        (saved,), (said_by_now, head, row) = await self._link.stages(
+            [saving],
+            [
+                ("HLEN", keys.reviews(project, run)),
+                self._reader.head(project, run),
+                self._listing.row(project, run),
+            ],
         )
         if saved == _MOVED_ON:
             return False
-        await self._words.post(project, diagnosis.trajectory_id, (passage.text for passage in found(diagnosis)))
-        if complete:
-            await self._note_version(project, diagnosis)
-        if len(await self._reviews.of(project, diagnosis.trajectory_id)) != len(reviews):
-            await self._relay(project, diagnosis.trajectory_id)  # somebody said something meanwhile
-        summary = await self._refresh(project, diagnosis.trajectory_id, now)
-        if summary is not None:
+        if said_by_now != len(reviews):
+            await self._relay(project, run)  # somebody said something meanwhile
+            summary = await self._refresh(project, run, now)
+        else:
+            summary = await self._listed(project, run, self._reader.summarised(head, now), row)
+        words = self._words.posting(project, run, (passage.text for passage in found(diagnosis)), posted)
+        versions = self._noting(project, diagnosis, newest) if complete else []
+        if summary is None:
+            await self._link.stages(*words, versions)
+        else:
             told = shown.standing
             opened = await self._unmarked(name, _ANNOUNCED, told)
             alerts = await self._unmarked(name, ALERTED, [i for i in told if i.alert])
@@ -136,11 +187,11 @@ class Library:
             events += [_event("incident.opened", summary, now, incident) for incident in opened]
             if alerting == "on":
                 events += [_event("alert.raised", summary, now, incident) for incident in alerts]
-                await self._outbox.enqueue(project, [alert_unit(each.id, diagnosis.trajectory_id) for each in alerts])
-            await self._feed.publish(events)
+                await self._outbox.enqueue(project, [alert_unit(each.id, run) for each in alerts])
             # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
             marks = [_ANNOUNCED + each.id for each in opened] + [ALERTED + each.id for each in alerts]
-            await self._link.many([("HSETNX", name, mark, now) for mark in marks])
+            marking: list[Command] = [("HSETNX", name, mark, now) for mark in marks]
+            await self._link.stages(*words, versions, self._feed.publishing(events), marking)
             if alerts:
                 await self._figures.add({("alerts", project, alerting): len(alerts)})
         return True
@@ -186,9 +237,10 @@ class Library:
         number = keys.partition(project, trajectory_id)
         return [keys.trajectory(project, trajectory_id), keys.dirty(number, "judge"), keys.work(number, "judge")]
 
-    async def _reviewed(self, project: str, diagnosis: Diagnosis, now: str) -> tuple[Review, ...]:
+    async def _reviewed(
+        self, project: str, diagnosis: Diagnosis, now: str, said_before: tuple[Review, ...]
+    ) -> tuple[Review, ...]:
         """Returns what was said of a run, suppression rules that speak up now included."""
-        said_before = await self._reviews.of(project, diagnosis.trajectory_id)
         rules = await self._reviews.rules([project]) if diagnosis.incidents else ()
         if not any(rule.holds(now) for rule in rules):
             return said_before
@@ -259,8 +311,8 @@ class Library:
         raw = await self._link.one("LRANGE", keys.versions(project, trajectory_id), 0, -1)
         return tuple(msgspec.json.decode(each, type=Version) for each in raw)
 
-    async def _note_version(self, project: str, diagnosis: Diagnosis) -> None:
-        """Keeps what a diagnosis says when it says something new; two workers may note the same twice."""
+    def _noting(self, project: str, diagnosis: Diagnosis, newest: bytes | None) -> list[Command]:
+        """Returns what keeps what a diagnosis says when that is new; two workers may note the same twice."""
         overlay = overlay_of(diagnosis, complete=True)
         said_now = Version(
             judged_at=diagnosis.judged_at,
@@ -272,20 +324,14 @@ class Library:
             onset=diagnosis.incidents[0].onset if diagnosis.incidents else None,
         )
         name = keys.versions(project, diagnosis.trajectory_id)
-        newest = await self._link.one("LINDEX", name, 0)
         before = msgspec.json.decode(newest, type=Version) if newest else None
         if before and msgspec.structs.replace(before, judged_at=said_now.judged_at) == said_now:
-            return
-        await self._link.many([("LPUSH", name, msgspec.json.encode(said_now)), ("LTRIM", name, 0, _VERSIONS_KEPT - 1)])
+            return []
+        return [("LPUSH", name, msgspec.json.encode(said_now)), ("LTRIM", name, 0, _VERSIONS_KEPT - 1)]
 
-    async def _is_current(self, trajectory: Trajectory) -> bool:
-        """Tells a version that is there already (its row may still be missing) from one that came too late."""
-        stored = await self._link.one("HGET", keys.trajectory(trajectory.project, trajectory.id), "digest")
-        return bool(stored == trajectory.digest.encode())
-
-    async def _outdone(self, project: str, own: str, records: int) -> bool:
+    async def _outdone(self, project: str, own: str, records: int, said: bytes | None) -> bool:
         """Tells whether a trajectory of more records has taken this one in already, and if so leaves it to that."""
-        owner = (await self._owners.find([project], own)).get(project, own)
+        owner = named(said) if said is not None else own
         size = await self._link.one("HGET", keys.trajectory(project, owner), "size") if owner != own else None
         if size is None or int(size) <= records:
             return False
@@ -293,25 +339,25 @@ class Library:
         return True
 
     async def _take_in(self, project: str, own: str, others: Sequence[str], records: int) -> None:
-        for other in await self._listing.known(project, others):
+        """Retires trajectories that are listed and that this one has taken in."""
+        for other in others:
             gone = await self._link.run(scripts.RETIRE, [keys.trajectory(project, other)], own, records)
             if gone:
                 await self._reviews.follow(project, other, own)
                 await self._listing.put(project, other, None)
 
-    async def _announce(self, summary: Summary, now: str) -> None:
-        """Says that a trajectory changed; that it changed before is forgotten, or long runs would fill the feed."""
-        (cursor,) = await self._feed.publish([_event("trajectory.updated", summary, now)])
-        name = keys.trajectory(summary.project, summary.id)
-        before, _ = await self._link.many([("HGET", name, "event"), ("HSET", name, "event", cursor)])
-        if before:
-            await self._feed.withdraw(before)
-
     async def _refresh(self, project: str, trajectory_id: str, now: str) -> Summary | None:
-        found = await self._reader.summary(project, trajectory_id, now)
+        head, row = await self._link.many(
+            [self._reader.head(project, trajectory_id), self._listing.row(project, trajectory_id)]
+        )
+        return await self._listed(project, trajectory_id, self._reader.summarised(head, now), row)
+
+    async def _listed(
+        self, project: str, trajectory_id: str, found: tuple[Summary, int] | None, row: bytes | None
+    ) -> Summary | None:
         if found is None:
             return None
-        await self._listing.put(project, trajectory_id, row_of(*found))
+        await self._listing.put(project, trajectory_id, row_of(*found), read=[row])
         return found[0]
 
 

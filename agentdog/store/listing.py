@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
 from agentdog.base.errors import UsageError
 from agentdog.store import keys, scripts
 from agentdog.store.contract import DisplayVerdict, Page, Query, Summary
-from agentdog.store.link import Link
+from agentdog.store.link import Command, Link
 from agentdog.store.rows import Row, facet, micros
 from agentdog.store.tally import Tally
 
@@ -32,41 +32,56 @@ class Listing:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def put(self, project: str, trajectory_id: str, row: Row | None) -> None:
-        """Brings a row up to date unless a later revision is there; ``None`` removes it."""
+    def row(self, project: str, trajectory_id: str) -> Command:
+        """Returns the command that reads a row, for `put`."""
+        return ("HGET", keys.rows(project), trajectory_id)
+
+    async def put(
+        self,
+        project: str,
+        trajectory_id: str,
+        row: Row | None,
+        *,
+        read: Sequence[bytes | None] = (),
+        then: Sequence[Command] = (),
+    ) -> Sequence[Any]:
+        """Brings a row up to date unless a later revision is there; ``None`` removes it.
+
+        Args:
+            project: of the run.
+            trajectory_id: its id.
+            row: what is to stand there.
+            read: what `row` answered just now, where it was asked.
+            then: commands that are sent behind it, perhaps more than once; their answers are returned.
+        """
         while True:
-            raw = await self._link.one("HGET", keys.rows(project), trajectory_id) or _NO_ROW
+            raw = (read[0] if read else await self._link.one(*self.row(project, trajectory_id))) or _NO_ROW
             old = msgspec.json.decode(raw, type=Row) if raw else None
             if old is not None and row is not None and old.rev >= row.rev:
-                return
-            if await self._replace(project, trajectory_id, raw, old, row):
-                return
+                return await self._link.many(then)
+            done, answers = await self._replace(project, trajectory_id, raw, old, row, then)
+            if done:
+                return answers
+            read = ()
 
-    async def _replace(self, project: str, trajectory_id: str, raw: bytes, old: Row | None, new: Row | None) -> bool:
+    async def _replace(
+        self, project: str, trajectory_id: str, raw: bytes, old: Row | None, new: Row | None, then: Sequence[Command]
+    ) -> tuple[bool, Sequence[Any]]:
         before = set(old.facets) if old else set()
         after = set(new.facets) if new else set()
         leave = sorted(before - after)
-        await Tally(self._link).note(project, after - before)
         names = [keys.rows(project), *(keys.index(project, f) for f in leave + sorted(after))]
-        done = await self._link.run(
-            scripts.SAVE_ROW,
-            names,
-            trajectory_id,
-            raw,
-            msgspec.json.encode(new) if new else _NO_ROW,
-            new.score if new else 0,
-            len(leave),
-        )
+        written = msgspec.json.encode(new) if new else _NO_ROW
+        saving = scripts.SAVE_ROW.call(names, trajectory_id, raw, written, new.score if new else 0, len(leave))
+        tally = Tally(self._link)
+        _, (done,), answers = await self._link.stages(tally.noting(project, after - before), [saving], then)
         if done and new is None:
-            await Tally(self._link).forget(project, leave)
-        return bool(done)
+            await tally.forget(project, leave)
+        return bool(done), answers
 
-    async def known(self, project: str, candidates: Sequence[str]) -> Sequence[str]:
-        """Returns those candidates that are ids of listed trajectories."""
-        if not candidates:
-            return ()
-        raw = await self._link.one("HMGET", keys.rows(project), *candidates)
-        return tuple(c for c, found in zip(candidates, raw, strict=True) if found)
+    def knowing(self, project: str, candidates: Sequence[str]) -> Command:
+        """Returns the command that reads the rows of these ids, of one at least; what is not listed has none."""
+        return ("HMGET", keys.rows(project), *candidates)
 
     async def newest_first(self, project: str, candidates: Sequence[str]) -> list[tuple[int, str]]:
         """Returns those candidates that are listed, with their places in time (µs), newest first."""

@@ -18,7 +18,7 @@ from agentdog.store import keys
 from agentdog.store.codec import unpack
 from agentdog.store.index import Owners
 from agentdog.store.journal import Journal
-from agentdog.store.link import Link
+from agentdog.store.link import Command, Link
 from agentdog.store.listing import Listing
 from agentdog.store.retold import read, sources_of
 from agentdog.store.reviews import Reviews
@@ -114,15 +114,22 @@ class Reader:
         known = [raw for raw in records if raw is not None]
         return await beside(sum(map(len, known)) < SMALL, read, blob, known) if len(known) == len(records) else None
 
-    async def summary(self, project: str, trajectory_id: str, now: str | None) -> tuple[Summary, int] | None:
+    def head(self, project: str, trajectory_id: str) -> Command:
+        """Returns the command that reads what a list shows of a trajectory, for `summarised`."""
+        return ("HMGET", keys.trajectory(project, trajectory_id), "base", "overlay", "rev")
+
+    def summarised(self, answer: Sequence[bytes | None], now: str | None) -> tuple[Summary, int] | None:
         """Returns what a list shows of a trajectory, and how often it was changed; `now`: it changes now."""
-        fields = ("base", "overlay", "rev")
-        base, overlay, rev = await self._link.one("HMGET", keys.trajectory(project, trajectory_id), *fields)
+        base, overlay, rev = answer
         if not base:
             return None
         head = msgspec.json.decode(base, type=Base)
         over = msgspec.json.decode(overlay, type=Overlay) if overlay else None
-        return summarise(head, over, now or head.summary.updated_at), int(rev)
+        return summarise(head, over, now or head.summary.updated_at), int(rev or 0)
+
+    async def summary(self, project: str, trajectory_id: str, now: str | None) -> tuple[Summary, int] | None:
+        """Asks and answers: see `summarised`."""
+        return self.summarised(await self._link.one(*self.head(project, trajectory_id)), now)
 
 
 def blank(trajectory_id: str, version: str) -> Diagnosis:

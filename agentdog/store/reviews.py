@@ -12,7 +12,7 @@ import msgspec
 
 from agentdog.review import Review, Suppression
 from agentdog.store import keys
-from agentdog.store.link import Link
+from agentdog.store.link import Command, Link
 from agentdog.store.rows import micros
 
 
@@ -22,11 +22,18 @@ class Reviews:
     def __init__(self, link: Link) -> None:
         self._link = link
 
+    def said(self, project: str, trajectory_id: str) -> Command:
+        """Returns the command that reads what was said of a run, for `read`."""
+        return ("HVALS", keys.reviews(project, trajectory_id))
+
+    def read(self, answer: Sequence[bytes]) -> tuple[Review, ...]:
+        """Reads what `said` answered, oldest first."""
+        found = [msgspec.json.decode(each, type=Review) for each in answer]
+        return tuple(sorted(found, key=lambda r: (r.time, r.version, r.id)))
+
     async def of(self, project: str, trajectory_id: str) -> tuple[Review, ...]:
         """Returns all that was said of a run, oldest first."""
-        raw = await self._link.one("HVALS", keys.reviews(project, trajectory_id))
-        found = [msgspec.json.decode(each, type=Review) for each in raw]
-        return tuple(sorted(found, key=lambda r: (r.time, r.version, r.id)))
+        return self.read(await self._link.one(*self.said(project, trajectory_id)))
 
     async def add(self, review: Review) -> Review | None:
         """Keeps a review under the next version of its subject; ``None`` when it is there already.

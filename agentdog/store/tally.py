@@ -17,11 +17,10 @@ class Tally:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def note(self, project: str, facets: Iterable[str]) -> None:
-        """Remembers that these facets occur; one that vanishes is told by its empty index."""
+    def noting(self, project: str, facets: Iterable[str]) -> list[Command]:
+        """Returns what remembers that these facets occur; one that vanishes is told by its empty index."""
         named = [each for each in facets if each.partition("=")[0] in NAMED]
-        if named:
-            await self._link.one("SADD", keys.names(project), *named)
+        return [("SADD", keys.names(project), *named)] if named else []
 
     async def forget(self, project: str, facets: Iterable[str]) -> None:
         """Forgets names that occur no more."""

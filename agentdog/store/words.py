@@ -53,21 +53,32 @@ class Words:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def post(self, project: str, trajectory_id: str, texts: Iterable[str]) -> None:
-        """Lets a trajectory be found by the words of these texts."""
-        name = keys.trajectory(project, trajectory_id)
-        known = set((await self._link.one("HGET", name, "words") or b"").decode().split())
+    def posted(self, project: str, trajectory_id: str) -> Command:
+        """Returns the command that reads which words a trajectory has posted, for `posting`."""
+        return ("HGET", keys.trajectory(project, trajectory_id), "words")
+
+    def posting(
+        self, project: str, trajectory_id: str, texts: Iterable[str], posted: bytes | None
+    ) -> tuple[list[Command], list[Command]]:
+        """Returns what lets a trajectory be found by the words of these texts, in two stages.
+
+        Args:
+            project: of the trajectory.
+            trajectory_id: its id.
+            texts: what it says.
+            posted: what `posted` answered.
+        """
+        known = set((posted or b"").decode().split())
         wanted = dict.fromkeys(word for text in texts for word in words_of(text))
         fresh = [word for word in wanted if word not in known][: max(0, MOST_WORDS - len(known))]
         if not fresh:
-            return
+            return [], []
         field = _field(trajectory_id)
         commands: list[Command] = [("APPEND", keys.posting(project, word), field) for word in fresh]
         commands.append(("ZADD", keys.vocabulary(project), *(part for word in fresh for part in (0, word))))
         if not _OURS.fullmatch(trajectory_id):
             commands.append(("HSET", keys.named(project), field, trajectory_id))
-        await self._link.many(commands)
-        await self._link.run(scripts.ADD_WORDS, [name], " ".join(fresh))
+        return commands, [scripts.ADD_WORDS.call([keys.trajectory(project, trajectory_id)], " ".join(fresh))]
 
     async def remove(self, project: str, trajectory_id: str, words: Sequence[str]) -> None:
         """Takes a trajectory back from where these words lead."""
