@@ -72,6 +72,21 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
+def step_back(by: int) -> None:
+    """Lets other programs of the machine go first where the processor is short; nothing where the system knows no such.
+
+    A process with a session of its own is a group of its own to Linux' scheduler (sched(7), autogroup), and among
+    groups only the group's own number counts.
+    """
+    if by <= 0 or not hasattr(os, "nice"):
+        return
+    os.nice(by)
+    if os.getsid(0) != os.getpid():  # the group is not ours alone
+        return
+    with suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:  # noqa: PTH123 - no file
+        group.write(str(by))
+
+
 async def until_told_to_stop(work: Coroutine[Any, Any, T]) -> T | None:
     """Runs `work` to its end, or until a signal, which cancels it; returns ``None`` then."""
     with stop_event() as stop:

@@ -18,7 +18,7 @@ from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.learning import Learning
-from agentdog.service.process import beat, configure_logging, stop_event
+from agentdog.service.process import beat, configure_logging, step_back, stop_event
 from agentdog.service.progress import Pulse
 from agentdog.service.redaction import Redactor, redactor_of
 from agentdog.service.retention import Retention
@@ -67,6 +67,7 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
         OutsideError: the store cannot be run, or the guard cannot be built.
     """
     configure_logging(settings, "worker")
+    step_back(settings.worker.nice)
     # Unique among all workers on all machines, so that nobody's claims are mistaken for ours.
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with stop_event(tethered=tethered) as stop:
@@ -77,7 +78,11 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
             open_tracing(settings.traces, "worker") as tracer,
         ):
             _log.info(
-                "working as %s, guard %s; telling %s", name, guard.info.name, ", ".join(targets.names) or "nobody"
+                "working as %s (nice %d), guard %s; telling %s",
+                name,
+                settings.worker.nice,
+                guard.info.name,
+                ", ".join(targets.names) or "nobody",
             )
             figures, pulse = Figures(store), Pulse()
             judging = Judging(store, guard, settings, figures=figures, tracer=tracer, pulse=pulse)

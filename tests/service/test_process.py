@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -39,6 +41,15 @@ def test_a_signal_cancels_the_work_and_lets_it_clean_up() -> None:
 
     assert asyncio.run(until_told_to_stop(work())) is None
     assert cleaned == ["yes"]
+
+
+def test_a_worker_stands_back_and_takes_nobody_of_its_session_along() -> None:
+    code = "import os; from agentdog.service.process import step_back; step_back(5); print(os.nice(0))"
+    for alone in (True, False):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, text=True, start_new_session=alone
+        )
+        assert int(done.stdout) == min(os.nice(0) + 5, 19)
 
 
 def test_work_that_ends_gives_its_result_and_its_error() -> None:
