@@ -106,7 +106,7 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
 
 
 def _told_before(previous: Diagnosis | None, fingerprint: str) -> dict[str, Verdict]:
-    """What the diagnosis of an earlier version holds of this guard's verdicts: a run that grows asks for what is new."""
+    """This guard's verdicts in the diagnosis of an earlier version: a run that grows asks for what is new."""
     if previous is None or previous.guard.fingerprint != fingerprint:
         return {}
     return {step.key: step.verdict for step in previous.steps if step.key is not None and lasting(step.verdict)}

@@ -192,7 +192,7 @@ class WorkerSettings(_Part):
     attempts: int = Field(default=5, ge=1, description="tries before a unit that fails goes to the dead letters")
     lease_s: float = Field(default=15.0, gt=0, description="silence after which a worker's claims are taken over")
     nice: int = Field(
-        default=5, ge=0, le=19, description="how far a worker stands back for agents where the processor is short (nice)"
+        default=5, ge=0, le=19, description="how far a worker stands back for agents where processors are short (nice)"
     )
 
 
