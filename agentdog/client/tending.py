@@ -18,6 +18,7 @@ from agentdog.client.shapes import (
     Forgotten,
     GuardStatus,
     Pack,
+    Rates,
     Rejections,
     Replay,
     Scopes,
@@ -107,6 +108,10 @@ class Tending(Calls):
     def figures(self) -> Figures:
         """Says how guards do: verdicts, reasons for none, tokens and cache hits, time to an answer."""
         return cast("Figures", self._get("figures"))
+
+    def rates(self, *, seconds: int | None = None) -> Rates:
+        """Says how many records and verdicts there were in each ten seconds lately, and how long verdicts took."""
+        return cast("Rates", self._get("rates", seconds=seconds))
 
     def packs(self) -> list[Pack]:
         """Returns the prompts that can be used, with whose words they are in."""

@@ -105,6 +105,7 @@ class Intake:
             for name, group in records.items():
                 mine = rejected if name == home else ()
                 await self._store.append(name, Received(records=tuple(group), rejected=mine))
+                self._figures.count("received", name, by=len(group) + len(mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
 
     def _redacted(self, redactor: Redactor, decoded: Received, body: bytes | None, home: str) -> Received:

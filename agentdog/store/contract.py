@@ -18,6 +18,7 @@ from agentdog.guards.embedded.learned.standing import Standing
 from agentdog.review import Review, Suppression
 from agentdog.spans.records import Record
 from agentdog.store.contract_flow import Flow
+from agentdog.store.recent import Slot
 from agentdog.store.saved import SavedView
 from agentdog.store.shapes import (
     Assignment,
@@ -122,6 +123,10 @@ class Store(Flow, Protocol):
 
     async def figures(self) -> Mapping[tuple[str, ...], float]:
         """Returns all such counters."""
+        ...
+
+    async def recent(self, now_s: float, seconds: int) -> Sequence[Slot]:
+        """Returns some counters of the last seconds by time, oldest first."""
         ...
 
     async def tuning(self, project: str) -> Tuning | None:

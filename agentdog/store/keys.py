@@ -40,6 +40,7 @@ key (``ad:{pNN}:…``)                      what
 ``progress``                              partition 0: hash: lane → when something of it was finished last, in ms
 ``send-rate:TARGET:MINUTE``               partition 0: messages to one place in one minute
 ``calibrations``                          partition 0: hash: guard → its threshold on the maximum over steps
+``recent:SLOT``                           partition 0: hash: some counters of ten seconds
 ``saved-views``                           partition 0: hash: project and name → filters of the list
 ``indexed``                               partition 0: text: the newest index of the list that all its rows stand in
 ``learned:PROJECT``                       hash: models that were learned, by version; how they stand
@@ -283,6 +284,11 @@ def send_rate(target: str, minute: int) -> str:
 def spent(minute: int) -> str:
     """Hash of the tokens that guards computed in one minute, by project."""
     return key(0, "spent", str(minute))
+
+
+def recent(slot: int) -> str:
+    """Hash of what was counted in ten seconds."""
+    return key(0, "recent", str(slot))
 
 
 def learned(project: str) -> str:

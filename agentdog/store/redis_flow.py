@@ -31,6 +31,7 @@ from agentdog.store.link import Link
 from agentdog.store.listing import Listing
 from agentdog.store.outbox import Outbox
 from agentdog.store.reading import Reader
+from agentdog.store.recent import Recent
 from agentdog.store.reviews import Reviews
 from agentdog.store.saved import SavedViews
 from agentdog.store.tally import Tally
@@ -66,6 +67,8 @@ class RedisFlow:
         self._verdicts = VerdictCache(link, verdict_ttl_s)
         self._eraser = Eraser(link, self._listing, self._reader.trajectory, self._journal.drop)
         self._figures = Figures(link)
+        self._recent = Recent(link)
+        self._clock = clock
         self._analyses = AnalysisShelf(link)
         self._attributions = AttributionShelf(link)
         self._learned = LearnedModels(link)

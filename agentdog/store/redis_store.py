@@ -20,6 +20,7 @@ from agentdog.store.contract import (
     Stored,
     Version,
 )
+from agentdog.store.recent import Slot
 from agentdog.store.redis_flow import RedisFlow
 from agentdog.store.saved import SavedView
 from agentdog.store.tokens import AuditEntry, Role, Token
@@ -76,11 +77,17 @@ class RedisStore(RedisFlow):
 
     async def add_figures(self, figures: Mapping[tuple[str, ...], float]) -> None:
         """See `Figures.add`."""
+        # The totals last: where one of the two fails both are tried again, and a strip may err rather than a total.
+        await self._recent.add(figures, self._clock.now_ns() / 1e9)
         await self._figures.add(figures)
 
     async def figures(self) -> Mapping[tuple[str, ...], float]:
         """See `Figures.read`."""
         return await self._figures.read()
+
+    async def recent(self, now_s: float, seconds: int) -> Sequence[Slot]:
+        """See `Recent.read`."""
+        return await self._recent.read(now_s, seconds)
 
     async def tuning(self, project: str) -> Tuning | None:
         """See `Figures.tuning`."""

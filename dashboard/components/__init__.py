@@ -112,6 +112,11 @@ def heat(counts: dict[str, Any], key: str) -> str | None:
     return None if chosen is None else str(chosen)
 
 
+def strips(told: Sequence[dict[str, Any]], key: str) -> None:
+    """Draws rates and latency over the last minutes."""
+    _component("strips")(data={"strips": list(told)}, key=key)
+
+
 def scores(told: dict[str, Any], key: str) -> None:
     """Draws scores with their intervals, of one run or of several side by side."""
     _component("scores")(data=told, key=key)

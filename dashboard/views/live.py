@@ -1,7 +1,7 @@
-"""What goes on now: counts, newest incidents, running and latest runs.
+"""What goes on now: counts, rates and latency, newest incidents, running and latest runs.
 
 Invariant: the feed is polled by a cursor and the lists are asked for again only when something happened, so an idle
-page costs one small request per tick, and the page as a whole never runs again by itself.
+page costs two small requests per tick, and the page as a whole never runs again by itself.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import streamlit as st
 from agentdog.client import InvalidRequest
 from agentdog.client.shapes import FeedPage, Summary
 from dashboard import nav, source
-from dashboard.components import pulse, run_list
+from dashboard.components import pulse, run_list, strips
 from dashboard.rows import rows
+from dashboard.strips import strips as worded
 from dashboard.views import empty
 
-EVERY_S = 2.0
+EVERY_S, RATES_S = 2.0, 5.0
 INCIDENTS, RECENT = 6, 50
 SHOWN_RECENT = 10
 _STATE = "live"
@@ -33,7 +34,7 @@ class _Seen(TypedDict):
 
 
 def render() -> None:
-    """Draws the page; the part that changes is a fragment with a clock of its own."""
+    """Draws the page; the parts that change are fragments with clocks of their own."""
     _now()
 
 
@@ -47,10 +48,18 @@ def _now() -> None:
             empty.no_runs()
             return
         _counts(seen["counts"])
+        _rates()
         _section("Newest incidents", seen["incidents"], "No incident so far.")
         going = [run for run in seen["recent"] if run["completion"] == "open"]
         _section("Running now", going, "Nothing is running.")
         _section("Latest runs", seen["recent"][:SHOWN_RECENT], "")
+
+
+@st.fragment
+def _rates() -> None:
+    pulse(RATES_S, key="rates pulse")
+    with source.shown_errors():
+        strips(worded(source.client().rates()), key="rates")
 
 
 def _look(before: _Seen | None) -> _Seen:

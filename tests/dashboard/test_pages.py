@@ -94,7 +94,7 @@ def test_live_asks_for_the_lists_only_when_something_happened(monkeypatch: pytes
         assert "trajectories" in asked
         asked.clear()
         done(test.run())
-        assert asked == ["events"]
+        assert asked == ["events", "rates"]
         assert len(drawn(test, "rows")) == 1  # what was seen before is still there
         fill(server.url, runs.injected())
         done(test.run())

@@ -153,3 +153,20 @@ class Pack(TypedDict):
     wording: str
     refused: NotRequired[str]
     note: NotRequired[str]
+
+
+class Moment(TypedDict):
+    """Ten seconds: records that arrived, verdicts, and these by how long they took; see the bounds of `Rates`."""
+
+    time: str
+    records: NotRequired[int]
+    verdicts: NotRequired[int]
+    latency: NotRequired[list[int]]
+
+
+class Rates(TypedDict):
+    """The last minutes in parts of `slot_s` seconds, oldest first."""
+
+    slot_s: int
+    bounds: list[float]
+    items: list[Moment]

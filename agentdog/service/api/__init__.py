@@ -29,6 +29,7 @@ from agentdog.service.api import (
     patterns,
     playground,
     privacy,
+    rates,
     remedies,
     reviews,
     saved,
@@ -77,6 +78,7 @@ def build_router(  # noqa: PLR0913 - parts of one application, by name
     router.include_router(tuning.build(store, guard))
     router.include_router(budgets.build(store, limits or JudgeSettings()))
     router.include_router(figures.build(store, packs))
+    router.include_router(rates.build(store))
     router.include_router(learned.build(store, guard))
     router.include_router(looks.build(store, guard))
     router.include_router(playground.build(guard, redactor))
