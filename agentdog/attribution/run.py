@@ -80,6 +80,11 @@ class Explainer:
         cost = Cost(computed=found.cost.computed, plain=found.cost.plain, seconds=time.perf_counter() - began)
         return msgspec.structs.replace(found, cost=cost, notes=(*found.notes, *self._notes))
 
+    def close(self) -> None:
+        """Closes what connects to a server; a model in this process goes with the object."""
+        if self._here is None:
+            self._served.close()
+
 
 def _with_attention(
     found: Attribution, causal: CausalModel, chats: Chats, messages: Sequence[Message], place: int

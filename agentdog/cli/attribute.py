@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
@@ -74,8 +75,9 @@ def command(  # noqa: PLR0913, PLR0917 - one a flag
         messages = messages_of(trajectory)
         from agentdog.attribution.run import Explainer
 
-        explainer = Explainer(model, dtype=dtype)
-        found = explainer.explain(messages, place_of(messages, explained), mode=mode, top_k=top_k, attention=attention)
+        place = place_of(messages, explained)
+        with contextlib.closing(Explainer(model, dtype=dtype)) as explainer:
+            found = explainer.explain(messages, place, mode=mode, top_k=top_k, attention=attention)
         texts = tuple(message.content for message in messages)
     if html is not None:
         from agentdog.attribution.page import page
