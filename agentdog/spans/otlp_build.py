@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from agentdog.base.errors import DecodeError
 from agentdog.base.ids import digest
 from agentdog.spans.records import Log, Rejection, Span
 
@@ -14,6 +15,8 @@ _ZERO_TRACE = "0" * 32
 _ZERO_SPAN = "0" * 16
 _HEX = frozenset("0123456789abcdef")
 _SESSION_KEYS = ("session.id", "conversation.id", "gen_ai.conversation.id")
+#: Records of one request that may be refused while the others are kept.
+MOST_FAULTS = 10_000
 _stable = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -22,6 +25,18 @@ def number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def note(rejected: list[Rejection], fault: Rejection) -> None:
+    """Adds a fault of one record.
+
+    Raises:
+        DecodeError: there are more than any sender's mistake makes; an empty span is two bytes and a fault half a
+            kilobyte, so the whole request is refused, and nothing of it kept.
+    """
+    rejected.append(fault)
+    if len(rejected) > MOST_FAULTS:
+        raise DecodeError(f"over {MOST_FAULTS} records of the request cannot be kept; the last: {fault.reason}")
 
 
 def span_fault(span: Span) -> Rejection | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from agentdog.spans.otlp_build import log_trace, make_log, number, span_fault
+from agentdog.spans.otlp_build import log_trace, make_log, note, number, span_fault
 from agentdog.spans.records import Decoded, Event, Log, Rejection, Span
 
 _Integer = int | str | None  # int64 and fixed64: number or decimal string
@@ -142,13 +142,13 @@ def traces(body: bytes) -> Decoded:
                 try:
                     span = _span(_one_span.decode(raw), resource, scope)
                 except _WRONG as error:
-                    rejected.append(_refused(raw, error))
+                    note(rejected, _refused(raw, error))
                     continue
                 fault = span_fault(span)
                 if fault is None:
                     spans.append(span)
                 else:
-                    rejected.append(fault)
+                    note(rejected, fault)
     return Decoded(records=tuple(spans), rejected=tuple(rejected))
 
 
@@ -164,12 +164,12 @@ def logs(body: bytes) -> Decoded:
                 try:
                     made = _log(_one_log.decode(raw), resource, scope)
                 except _WRONG as error:
-                    rejected.append(_refused(raw, error))
+                    note(rejected, _refused(raw, error))
                     continue
                 if isinstance(made, Log):
                     records.append(made)
                 else:
-                    rejected.append(made)
+                    note(rejected, made)
     return Decoded(records=tuple(records), rejected=tuple(rejected))
 
 

@@ -6,10 +6,13 @@ from base64 import b64encode
 from operator import attrgetter
 from typing import Any
 
-from agentdog.spans.otlp_build import log_trace, make_log, number, span_fault
+from agentdog.base.errors import DecodeError
+from agentdog.spans.otlp_build import log_trace, make_log, note, number, span_fault
 from agentdog.spans.records import Decoded, Event, Log, Origin, Received, Rejection, Sealed, Span
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+#: What may stand around the spans or records of one request.
+_MOST_FRAMED = 100_000
 #: A span's fields in one call: each costs more to ask for than to have.
 _FIELDS = attrgetter(
     "trace_id",
@@ -34,7 +37,7 @@ def traces(request: Any) -> Decoded:  # noqa: ANN401
     """Reads an ``ExportTraceServiceRequest``."""
     spans: list[Span] = []
     rejected: list[Rejection] = []
-    for group in request.resource_spans:
+    for group in _framed(request.resource_spans, "scope_spans"):
         resource = _attributes(group.resource.attributes)
         for scoped in group.scope_spans:
             origin = Origin(resource, scoped.scope.name, scoped.scope.version)
@@ -44,7 +47,7 @@ def traces(request: Any) -> Decoded:  # noqa: ANN401
                 if fault is None:
                     spans.append(span)
                 else:
-                    rejected.append(fault)
+                    note(rejected, fault)
     return Decoded(records=tuple(spans), rejected=tuple(rejected))
 
 
@@ -52,7 +55,7 @@ def sealed(request: Any) -> Received:  # noqa: ANN401
     """Reads an ``ExportTraceServiceRequest`` as far as a receiver has to: what `traces` refuses is refused."""
     spans: list[Sealed] = []
     rejected: list[Rejection] = []
-    for group in request.resource_spans:
+    for group in _framed(request.resource_spans, "scope_spans"):
         resource = _attributes(group.resource.attributes)
         for scoped in group.scope_spans:
             origin = Origin(resource, scoped.scope.name, scoped.scope.version)
@@ -63,8 +66,18 @@ def sealed(request: Any) -> Received:  # noqa: ANN401
                     raw = message.SerializeToString()
                     spans.append(Sealed(trace_id=trace.hex(), span_id=span.hex(), origin=origin, raw=raw))
                 else:
-                    rejected.append(fault)
+                    note(rejected, fault)
     return Received(records=tuple(spans), rejected=tuple(rejected))
+
+
+def _framed(groups: Any, inner: str) -> Any:  # noqa: ANN401
+    """Returns the groups of a request; raises `DecodeError` where there are more than anybody sends, two bytes each."""
+    count = len(groups)
+    if count <= _MOST_FRAMED:
+        count += sum(len(getattr(group, inner)) + len(group.resource.attributes) for group in groups)
+    if count > _MOST_FRAMED:
+        raise DecodeError(f"over {_MOST_FRAMED} resources, scopes and resource attributes in one request")
+    return groups
 
 
 def opened(message: Any, origin: Origin) -> Span:  # noqa: ANN401
@@ -98,7 +111,7 @@ def logs(request: Any) -> Decoded:  # noqa: ANN401
     """Reads an ``ExportLogsServiceRequest``."""
     records: list[Log] = []
     rejected: list[Rejection] = []
-    for group in request.resource_logs:
+    for group in _framed(request.resource_logs, "scope_logs"):
         resource = _attributes(group.resource.attributes)
         for scoped in group.scope_logs:
             scope = (scoped.scope.name, scoped.scope.version)
@@ -117,7 +130,7 @@ def logs(request: Any) -> Decoded:  # noqa: ANN401
                 if isinstance(made, Log):
                     records.append(made)
                 else:
-                    rejected.append(made)
+                    note(rejected, made)
     return Decoded(records=tuple(records), rejected=tuple(rejected))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
 
+from agentdog.spans.otlp_build import note
 from agentdog.spans.records import Rejection
 
 #: resource_spans (or resource_logs), scope_spans (or scope_logs), spans (or log_records): the field numbers agree.
@@ -67,7 +68,7 @@ class _Salvage:
         try:
             self._leaf.FromString(bytes(message))
         except ProtobufError:
-            self.refused.append(Rejection(id=_id(message, self._leaf), reason=_REASON))
+            note(self.refused, Rejection(id=_id(message, self._leaf), reason=_REASON))
             return b""
         return bytes(message)
 

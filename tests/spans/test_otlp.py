@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentdog.base.errors import DecodeError
-from agentdog.spans import otlp_salvage
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces
+from agentdog.spans import otlp_protobuf, otlp_salvage
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, receive_traces
+from agentdog.spans.otlp_build import MOST_FAULTS
 from agentdog.spans.otlp_salvage import _varint
 from agentdog.spans.records import Log, Span
 from tests.spans.compare import CAPTURES
@@ -178,7 +179,7 @@ def test_a_broken_body_is_looked_through_for_so_many_fields_and_no_more(monkeypa
         body = b"".join((b"\x0a", _varint(len(wrapped)), wrapped, b"\xff"))
         for decode in (decode_traces, decode_logs):
             looked = 0
-            with pytest.raises(DecodeError, match="fields"):
+            with pytest.raises(DecodeError, match=r"fields|records"):
                 decode(body, PROTOBUF)
             assert looked < 5 * most
     span = b"\x52\x01\xff" + b"\x78\x01" * most  # broken, with very many fields in which no id is
@@ -188,6 +189,33 @@ def test_a_broken_body_is_looked_through_for_so_many_fields_and_no_more(monkeypa
     (fault,) = decode_traces(b"".join((b"\x0a", _varint(len(group)), group)), PROTOBUF).rejected
     assert fault.id == ":"
     assert looked < 300
+
+
+def test_a_request_of_empty_frames_is_refused() -> None:
+    most = otlp_protobuf._MOST_FRAMED
+    attributes = b"\x0a\x00" * (most + 1)
+    resource = b"".join((b"\x0a", _varint(len(attributes)), attributes))
+    for body in (b"\x0a\x00" * (most + 1), b"".join((b"\x0a", _varint(len(resource)), resource))):
+        for read in (decode_traces, receive_traces, decode_logs):
+            with pytest.raises(DecodeError, match="resources"):
+                read(body, PROTOBUF)
+
+
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_a_request_of_faults_alone_is_refused_whole_once_there_are_very_many(kind: str) -> None:
+    """An empty span is two bytes; what is said of it is not."""
+
+    def body(number: int) -> bytes:
+        if kind == JSON:
+            return b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join([b"{}"] * number) + b"]}]}]}"
+        inner = b"\x12\x00" * number
+        scoped = b"".join((b"\x12", _varint(len(inner)), inner))
+        return b"".join((b"\x0a", _varint(len(scoped)), scoped))
+
+    assert len(decode_traces(body(MOST_FAULTS), kind).rejected) == MOST_FAULTS
+    for read in (decode_traces, receive_traces):
+        with pytest.raises(DecodeError, match="cannot be kept"):
+            read(body(MOST_FAULTS + 1), kind)
 
 
 @pytest.mark.parametrize(
