@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import signal
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--namespace", action="store_true")
     parser.add_argument("--json", action="store_true", dest="as_json")
     options = parser.parse_args()
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # that nobody answers is what is measured
     if options.namespace:
         sys.exit(apart([word for word in sys.argv[1:] if word != "--namespace"]))
     with processes.folder() as where:
