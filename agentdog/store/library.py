@@ -113,6 +113,9 @@ class Library:
         )
         taken = [each for each, row in zip(ids, rows, strict=True) if row and each != own]
         await self._take_in(project, own, taken, records)
+        if saved and taken and await self._reviews.of(project, own):
+            await self._relay(project, own)  # what was said of those that it took in is said of it now
+            await self._refresh(project, own, now)
         if cursors:
             # That it changed before is forgotten, or long runs would fill the feed.
             gone = [self._feed.withdrawing(told)] if told else []
