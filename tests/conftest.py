@@ -55,7 +55,7 @@ def settings() -> Iterator[Settings]:
 def vllm_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wiring model's folder, made where there is vLLM."""
     if why := vllm_server.missing():
-        pytest.skip(why)
+        pytest.skip(why)  # 2 GB, and no index may answer: `make test` does without, `make test-all` installs it
     return vllm_server.model(tmp_path_factory.mktemp("wiring") / "model")
 
 

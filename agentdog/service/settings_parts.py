@@ -325,6 +325,7 @@ class Limits(_Part):
     stall_s: float = Field(
         default=60.0,
         gt=0,
-        description="nothing finished of what waits for so long fails /readyz (judging: five times)",
+        description="nothing finished of what waits for so long fails /readyz (judging: five times); a part of"
+        " `agentdog up` that advances no more is started again as long after that",
     )
     feed_events: int = Field(default=10_000, ge=100, description="events kept for /api/v1/events")

@@ -113,12 +113,15 @@ class Library:
         )
         taken = [each for each, row in zip(ids, rows, strict=True) if row and each != own]
         await self._take_in(project, own, taken, records)
+        gone = [self._feed.withdrawing(told)] if told else []
         if saved and taken and await self._reviews.of(project, own):
-            await self._relay(project, own)  # what was said of those that it took in is said of it now
-            await self._refresh(project, own, now)
+            # What was said of those that it took in is said of it now.
+            await self._relay(project, own)
+            if (summary := await self._refresh(project, own, now)) is not None:
+                gone += [self._feed.withdrawing(cursor) for cursor in cursors]
+                cursors = await self._link.many(self._feed.publishing([_event("trajectory.updated", summary, now)]))
         if cursors:
             # That it changed before is forgotten, or long runs would fill the feed.
-            gone = [self._feed.withdrawing(told)] if told else []
             await self._link.stages([("HSET", keys.trajectory(project, own), "event", cursors[0])], gone)
         return bool(saved)
 

@@ -23,7 +23,7 @@ WORDS = ("order", "parcel", "invoice", "account.", "status,", "courier!", "windo
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if there.interpreter() is None:
-        pytest.skip("no torch here: make .venv-vllm/done, or pip install 'agentdog-sidecar[local]'")
+        pytest.skip(there.NO_TORCH)
     return there.models(tmp_path_factory.mktemp("wiring"), "qwen3", "gemma3")
 
 

@@ -15,7 +15,7 @@ from agentdog.trajectory.formats import sniff
 from tests.attribution.test_likelihood import explained, long_run
 from tests.support import vllm_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 _LIMIT = 1e-3  # nats, of sums over dozens of tokens
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +16,6 @@ from dashboard.source import URL_VARIABLE
 from taxonomy import load
 from tests.dashboard.pages import done, drawn_page, given, texts
 from tests.support import runs
-from tests.support.live_api import fill, serving_store
-from tests.support.stores import running_server
 
 NOW = datetime(2026, 9, 21, 14, 30, tzinfo=UTC)
 BENIGN = "2026-09-21T14:15:20Z"  # when the benign run begins
@@ -27,16 +24,6 @@ BENIGN = "2026-09-21T14:15:20Z"  # when the benign run begins
 @pytest.fixture
 def at_api(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(URL_VARIABLE, api_url)
-
-
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client of an API whose runs and views this test may change; the pages ask the same."""
-    with running_server() as server:
-        fill(server.url, *runs.everything())
-        with serving_store(server.url) as base:
-            monkeypatch.setenv(URL_VARIABLE, base)
-            yield Client(base)
 
 
 def listed(test: AppTest) -> list[str]:

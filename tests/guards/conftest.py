@@ -13,5 +13,5 @@ from tests.support import there
 def wiring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one model per kind of cache."""
     if there.interpreter() is None:
-        pytest.skip("no torch here: make .venv-vllm/done, or pip install 'agentdog-sidecar[local]'")
+        pytest.skip(there.NO_TORCH)
     return there.models(tmp_path_factory.mktemp("wiring"), "qwen3", "qwen3_5", "gemma3")

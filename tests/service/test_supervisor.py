@@ -71,7 +71,6 @@ def test_a_part_that_dies_is_started_again(settings: Settings) -> None:
 
 @linux_only
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_part_that_lives_but_does_nothing_is_replaced(settings: Settings) -> None:
     """Worker and receiver are stopped with work in their hands: it is taken over, and the tree is whole again."""
     limits = settings.limits.model_copy(update={"stall_s": 12.0})

@@ -26,6 +26,8 @@ from agentdog.trajectory import Header, Step
 from tests.support import vllm_server, wiring_model
 
 _ROOT = Path(__file__).parents[2]
+#: Why tests of models in a process are skipped: torch is an extra of 2 GB, which `make test` does without.
+NO_TORCH = "no torch here: make .venv-vllm/done, or pip install 'agentdog-sidecar[local]'"
 
 
 def interpreter() -> Path | None:

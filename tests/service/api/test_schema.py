@@ -78,7 +78,6 @@ def there(case: Any, chance: random.Random, ids: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_whatever_is_asked_is_answered(api: str) -> None:
     description = schemathesis.openapi.from_dict(httpx.get(f"{api}/openapi.json").json())
     ids = [item["id"] for item in httpx.get(f"{api}/api/v1/trajectories").json()["items"]]
