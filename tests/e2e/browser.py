@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 import dashboard
 from dashboard.source import URL_VARIABLE
 from tests.support.ports import closed_port
 
 DEADLINE_S = 180.0
+expect.set_options(timeout=DEADLINE_S * 1000)  # five seconds otherwise, which a busy machine may take for one page
 FLAGS = [
     "--headless",
     "--no-sandbox",  # the container's user is root

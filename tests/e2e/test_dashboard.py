@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from agentdog.client.wording import visible
 from tests.e2e.browser import chromium, launch, opened, serving_dashboard
@@ -16,6 +16,7 @@ from tests.e2e.screenshot import take
 from tests.support import runs
 from tests.support.live_api import fill, serving_store
 from tests.support.stores import running_server
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -149,11 +150,23 @@ def test_hostile_text_is_text(page: Page, site: str) -> None:
 def test_long_text_unfolds(page: Page, site: str) -> None:
     opened(page, f"{site}/trajectory?id=run-hostile")
     result = page.get_by_label("Step 3", exact=True)
-    folded = result.locator(".fold .body").bounding_box()
+    folded = _height(result.locator(".fold .body"))
     result.get_by_role("button", name=re.compile("Show all")).click()
     expect(result.get_by_role("button", name="Show less")).to_be_visible()
-    unfolded = result.locator(".fold .body").bounding_box()
-    assert folded and unfolded and unfolded["height"] > folded["height"]
+    assert _height(result.locator(".fold .body")) > folded
+
+
+def _height(place: Locator) -> float:
+    """Its height once it is drawn: what is not visible yet has no box."""
+    found: list[float] = []
+
+    def drawn() -> bool:
+        if box := place.bounding_box():
+            found.append(box["height"])
+        return bool(found)
+
+    until(drawn, "it is not drawn")
+    return found[0]
 
 
 def test_the_raw_json_is_there_when_asked_for(page: Page, site: str) -> None:
