@@ -20,7 +20,19 @@ VERDICTS: tuple[DisplayVerdict, ...] = get_args(DisplayVerdict)
 LAST = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
 REVIEWED = {"yes": "Reviewed", "no": "Not reviewed"}
 OPEN = {"yes": "Waits for review"}
-ORDER = {"newest": "Newest first", "oldest": "Oldest first"}
+#: Orders of the list: what is sorted by and which end comes first → the words; the first is what nobody chose.
+ORDERS = {
+    ("start", "newest"): "Newest first",
+    ("start", "oldest"): "Oldest first",
+    ("p_unsafe", "highest"): "Highest P(unsafe) first",
+    ("p_unsafe", "lowest"): "Lowest P(unsafe) first",
+    ("steps", "highest"): "Most steps first",
+    ("steps", "lowest"): "Fewest steps first",
+    ("duration", "highest"): "Longest first",
+    ("duration", "lowest"): "Shortest first",
+}
+_ORDERED = ("sort", "order")
+_SAME = {"newest": "highest", "oldest": "lowest"}
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 
@@ -48,7 +60,6 @@ def words_of(taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
         "reviewed": REVIEWED,
         "open": OPEN,
         "last": LAST,
-        "order": ORDER,
     }
     for axis in taxonomy["axes"]:
         known[axis["id"]] = {label["id"]: label["name"] for label in axis["labels"]}
@@ -59,14 +70,29 @@ def read(query: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
     """Reads the filters of an address; a value's words count as the value."""
     words = words_of(taxonomy)
     chosen: dict[str, str] = {}
-    for name in (*HEADINGS, "order"):
+    for name in (*HEADINGS, *_ORDERED):
         value = query.get(name, "").strip()
         if value:
             by_word = {word: each for each, word in words.get(name, {}).items()}
             chosen[name] = by_word.get(value, value)
-    if chosen.get("order") == "newest":
+    if chosen.get("sort") == "start":
+        del chosen["sort"]
+    if chosen.get("order") in ("newest", "highest"):
         del chosen["order"]
     return chosen
+
+
+def order_of(chosen: Mapping[str, str]) -> tuple[str, str]:
+    """Returns which of `ORDERS` is chosen; what is none of them comes back as it is."""
+    sort, end = chosen.get("sort", "start"), chosen.get("order", "newest")
+    backwards = {b: a for a, b in _SAME.items()}
+    return sort, (backwards if sort == "start" else _SAME).get(end, end)
+
+
+def ordered(order: tuple[str, str]) -> dict[str, str]:
+    """Puts one of `ORDERS` in an address; what is empty is left out there."""
+    sort, end = order
+    return {"sort": "" if sort == "start" else sort, "order": "" if end in ("newest", "highest") else end}
 
 
 def worded(name: str, value: str, taxonomy: Taxonomy) -> str:

@@ -1,8 +1,8 @@
-"""``agentdog list``: stored trajectories, newest first."""
+"""``agentdog list``: stored trajectories, newest first or in another order."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.table import Table
@@ -12,7 +12,7 @@ from agentdog.cli.common import emit, json_option
 from agentdog.cli.output import Output
 from agentdog.cli.remote import client_at, plain, url_option, verdict_text
 from agentdog.client import wording
-from agentdog.client.shapes import Page, Summary, Taxonomy
+from agentdog.client.shapes import Order, Page, Sort, Summary, Taxonomy
 
 
 @click.command("list")
@@ -25,12 +25,14 @@ from agentdog.client.shapes import Page, Summary, Taxonomy
 @click.option("--tool", help="Exact name of a tool that was called.")
 @click.option("--since", metavar="TIME", help="Not before, RFC 3339.")
 @click.option("--until", metavar="TIME", help="Not after, RFC 3339.")
+@click.option("--sort", type=click.Choice(get_args(Sort)), help="By start when not given.")
+@click.option("--order", type=click.Choice(get_args(Order)), help="Which end first; newest is highest.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Rows on a page.")
 @click.option("--cursor", metavar="CURSOR", help="Continue after an earlier page.")
 @url_option
 @json_option
 def command(url: str | None, as_json: bool, **filters: Any) -> None:  # noqa: ANN401 - the options above, by the API's names
-    """List stored trajectories, newest first. All given filters must match."""
+    """List stored trajectories, newest first unless sorted otherwise. All given filters must match."""
     with client_at(url) as client:
         page = client.trajectories(**filters)
         if as_json:

@@ -28,6 +28,7 @@ from agentdog.client.shapes import (
     Labels,
     Like,
     Names,
+    Order,
     Page,
     Patterns,
     Played,
@@ -38,6 +39,7 @@ from agentdog.client.shapes import (
     ReviewList,
     ReviewOutcome,
     SavedView,
+    Sort,
     Stored,
     Suppression,
     Suppressions,
@@ -123,11 +125,15 @@ class Client(Tending):
         open: Literal["yes"] | None = None,
         since: str | None = None,
         until: str | None = None,
-        order: Literal["newest", "oldest"] | None = None,
+        sort: Sort | None = None,
+        order: Order | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Page:
-        """Lists trajectories, newest first unless told otherwise; all given filters must match, times are RFC 3339."""
+        """Lists trajectories, newest first unless told otherwise; all given filters must match, times are RFC 3339.
+
+        `sort` by something else than the start comes highest first; `order` turns it round.
+        """
         answer = self._get(
             "trajectories",
             project=project,
@@ -141,6 +147,7 @@ class Client(Tending):
             open=open,
             since=since,
             until=until,
+            sort=sort,
             order=order,
             limit=limit,
             cursor=cursor,

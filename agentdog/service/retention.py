@@ -78,7 +78,7 @@ class Retention:
         if not self._adopted:
             await self._store.adopt(self._now_ms())
             if count := await self._store.reindex():
-                _log.info("%d runs of an earlier release were looked at for incidents that wait for a person", count)
+                _log.info("%d runs of an earlier release were indexed anew", count)
             self._adopted = True
         count = await self._by_age() + await self._by_bytes()
         self._rewrite_due = self._rewrite_due or count > 0

@@ -42,7 +42,7 @@ _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them 
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
 _ANNOUNCED = "announced:"
 _VERSIONS_KEPT = 50
-_INDEXED = b"open"  # the newest index of the list; a store that has it has those before it
+_OPEN, _INDEXED = b"open", b"sort"  # indexes of the list; a store that has the last of them has those before it
 
 
 class Library:
@@ -295,22 +295,26 @@ class Library:
                 return
 
     async def reindex(self) -> int:
-        """Lets runs be found by what an earlier release did not index: whether an incident waits for a person.
+        """Lets runs be found by what earlier releases did not index: waiting incidents, other orders than the start's.
 
         Once per store, and again from the beginning where it was cut short; returns how many runs were looked at.
         """
-        if await self._link.one("GET", keys.INDEXED) == _INDEXED:
+        known = await self._link.one("GET", keys.INDEXED)
+        if known == _INDEXED:
             return 0
         count = 0
         for name in await self._link.one("SMEMBERS", keys.PROJECTS):
-            project = name.decode()
-            unsafe, waiting = (keys.index(project, facet(*each)) for each in (("verdict", "unsafe"), ("open", "yes")))
-            for run in await self._link.one("ZDIFF", 2, unsafe, waiting):
-                await self._relay(project, run.decode())
-                await self._refresh(project, run.decode(), rfc3339(self._clock.now_ns()))
-                count += 1
+            if known != _OPEN:
+                await self._reopen(name.decode())
+            count += await self._listing.reorder(name.decode())
         await self._link.one("SET", keys.INDEXED, _INDEXED)
         return count
+
+    async def _reopen(self, project: str) -> None:
+        unsafe, waiting = (keys.index(project, facet(*each)) for each in (("verdict", "unsafe"), ("open", "yes")))
+        for run in await self._link.one("ZDIFF", 2, unsafe, waiting):
+            await self._relay(project, run.decode())
+            await self._refresh(project, run.decode(), rfc3339(self._clock.now_ns()))
 
     async def versions(self, project: str, trajectory_id: str) -> Sequence[Version]:
         """Returns what diagnoses of a trajectory said, newest first."""

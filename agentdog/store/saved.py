@@ -12,7 +12,7 @@ import msgspec
 
 from agentdog.store import keys
 from agentdog.store.link import Link
-from agentdog.store.shapes import DisplayVerdict
+from agentdog.store.shapes import DisplayVerdict, Order, Sort
 
 #: Bounds of what one project keeps, so that a menu of them stays one.
 MAX_VIEWS = 200
@@ -38,7 +38,8 @@ class Filters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, for
     last_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
     since: _Value | None = None
     until: _Value | None = None
-    order: Literal["newest", "oldest"] | None = None
+    sort: Sort | None = None
+    order: Order | None = None
 
 
 class SavedView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -275,12 +275,13 @@ return 1
 """)
 
 #: Replaces a row of the list if it is still the one that was read; an empty new row removes it.
-#: KEYS rows, facets to leave…, facets to enter…; ARGV id, row as read, new row, score, number of facets to leave.
+#: KEYS rows, indexes to leave…, indexes to enter…; ARGV id, row as read, new row, number of those to leave, place in
+#: each to enter….
 SAVE_ROW = Script("""
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
-local leave = tonumber(ARGV[5])
+local leave = tonumber(ARGV[4])
 for i = 2, 1 + leave do redis.call('ZREM', KEYS[i], ARGV[1]) end
-for i = 2 + leave, #KEYS do redis.call('ZADD', KEYS[i], ARGV[4], ARGV[1]) end
+for i = 2 + leave, #KEYS do redis.call('ZADD', KEYS[i], ARGV[3 - leave + i], ARGV[1]) end
 if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return 1
 """)

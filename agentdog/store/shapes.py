@@ -18,6 +18,9 @@ from agentdog.store.keys import Lane
 from agentdog.trajectory import Trajectory
 
 DisplayVerdict = Literal["safe", "unsafe", "not_evaluated", "pending"]
+#: What a list is ordered by, and from which end: `newest` and `highest` are the same.
+Sort = Literal["start", "p_unsafe", "steps", "duration"]
+Order = Literal["newest", "oldest", "highest", "lowest"]
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,9 +154,15 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     open: Literal["yes"] | None = None
     since: str | None = None
     until: str | None = None
-    order: Literal["newest", "oldest"] = "newest"
+    sort: Sort = "start"
+    order: Order = "newest"
     limit: int = 50
     cursor: str | None = None
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest comes first."""
+        return self.order in ("newest", "highest")
 
 
 class Page(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

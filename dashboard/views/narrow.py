@@ -17,7 +17,7 @@ from agentdog.client.shapes import ViewFilters
 from dashboard import narrowed, reviewer, source
 from dashboard.narrowed import HEADINGS
 
-_FILTERS, _VIEWS = "filters open", "views open"
+_FILTERS, _VIEWS, _ORDERS = "filters open", "views open", "orders open"
 _CHANGED = "filters changed"
 _NAME, _REPLACE, _REFUSED = "view name", "view replace", "view refused"
 _CUSTOM = "custom"
@@ -53,16 +53,30 @@ def bar() -> None:
         if len(given.keys() & HEADINGS.keys()) > 1:
             st.button("Clear all", type="tertiary", key="clear", on_click=_put, args=(dict.fromkeys(HEADINGS, ""),))
         st.space("stretch")
-        order = given.get("order", "newest")
-        other = "newest" if order == "oldest" else "oldest"
-        st.button(
-            narrowed.ORDER.get(order, narrowed.ORDER["newest"]),
-            type="tertiary",
-            icon=":material/swap_vert:",
-            key="order",
-            on_click=_put,
-            args=({"order": other},),
-        )
+        order = narrowed.order_of(given)
+        said = narrowed.ORDERS.get(order, "Order")
+        orders = st.popover(said, icon=":material/swap_vert:", type="tertiary", key=_ORDERS, on_change="rerun")
+        if orders.open:
+            with orders:
+                _orders(order)
+
+
+def _orders(order: tuple[str, str]) -> None:
+    options = list(narrowed.ORDERS)
+    st.radio(
+        "Order",
+        options,
+        index=options.index(order) if order in options else None,
+        format_func=narrowed.ORDERS.__getitem__,
+        key="order",
+        label_visibility="collapsed",
+        on_change=_reordered,
+    )
+
+
+def _reordered() -> None:
+    _put(narrowed.ordered(st.session_state["order"]))
+    st.session_state[_ORDERS] = False
 
 
 def _plain(text: str, most: int = 80) -> str:
@@ -75,7 +89,7 @@ def _plain(text: str, most: int = 80) -> str:
 def _put(change: dict[str, str]) -> None:
     """Changes the address; an empty value takes a filter out."""
     for name, value in change.items():
-        if value and (name, value) != ("order", "newest"):
+        if value:
             st.query_params[name] = value
         else:
             st.query_params.pop(name, None)
@@ -230,13 +244,16 @@ def _tried(act: Callable[[], object]) -> None:
 def _told(filters: Any, author: str) -> str:  # noqa: ANN401 - a view's filters, any of them
     shown = narrowed.address(filters)
     parts = [
-        f"{HEADINGS.get(name, 'Order')}: {narrowed.worded(name, value, source.taxonomy())}"
-        for name, value in shown.items()
+        f"{heading}: {narrowed.worded(name, shown[name], source.taxonomy())}"
+        for name, heading in HEADINGS.items()
+        if name in shown
     ]
+    if "sort" in shown or "order" in shown:
+        parts.append(narrowed.ORDERS.get(narrowed.order_of(shown), ""))
     return f"{', '.join(parts) or 'All runs'}. Saved by {wording.visible(author)}."
 
 
 def _show(filters: dict[str, Any]) -> None:
     address = narrowed.address(filters)  # type: ignore[arg-type]
-    _put(dict.fromkeys((*HEADINGS, "order"), "") | address)
+    _put(dict.fromkeys((*HEADINGS, "sort", "order"), "") | address)
     st.session_state[_VIEWS] = False

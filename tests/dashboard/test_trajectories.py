@@ -73,6 +73,8 @@ def test_filters_are_chosen_behind_a_button_and_live_in_the_address() -> None:
         ({"from": "2026-09-21T14:15", "until": BENIGN}, ["run-benign"]),
         ({"until": "2026-09-21T14:14", "order": "oldest"}, ["run-hostile"]),
         ({"verdict": "unsafe", "order": "oldest"}, ["run-hostile", "run-injected"]),
+        ({"sort": "p_unsafe", "project": "mailroom", "verdict": "unsafe"}, ["run-injected"]),
+        ({"sort": "steps", "order": "lowest", "open": "yes"}, ["run-hostile", "run-injected"]),
         ({"agent": "nobody"}, []),
         ({"reviewed": "yes"}, []),
     ],
@@ -118,6 +120,26 @@ def test_an_address_becomes_a_view_and_comes_back_as_it_was() -> None:
     query = {"verdict": "unsafe", "tool": "send_email", "from": "2026-09-01T10:00:00Z", "order": "oldest"}
     chosen = narrowed.read(query, taxonomy)
     assert narrowed.address(narrowed.kept(chosen)) == query
+
+
+@pytest.mark.parametrize("order", list(narrowed.ORDERS))
+def test_every_order_stands_in_an_address_and_is_read_from_it(order: tuple[str, str]) -> None:
+    address = {name: value for name, value in narrowed.ordered(order).items() if value}
+    taxonomy: Any = {"axes": []}
+    assert narrowed.order_of(narrowed.read(address, taxonomy)) == order
+    assert address == {} or order != next(iter(narrowed.ORDERS))
+
+
+@pytest.mark.usefixtures("at_api")
+def test_the_order_is_chosen_behind_a_button() -> None:
+    test = opened(drawn_page("trajectories"), "orders open")
+    done(test.radio(key="order").set_value(("steps", "highest")).run())
+    assert addressed(test) == {"sort": "steps"}
+    sizes = [row["facts"][0] for row in given(test, "rows")[0]["rows"]]
+    assert sizes == sorted(sizes, key=lambda words: -int(words.split()[0]))
+    opened(test, "orders open")
+    done(test.radio(key="order").set_value(("start", "oldest")).run())
+    assert addressed(test) == {"order": "oldest"}
 
 
 def test_views_are_saved_shown_and_deleted(own: Client) -> None:

@@ -6,6 +6,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from agentdog.client.shapes.verdicts import Diagnosis, DisplayVerdict, GuardInfo, Incident, Review, StepVerdict
 
+#: What the list is ordered by, and from which end: `newest` and `highest` are the same.
+Sort = Literal["start", "p_unsafe", "steps", "duration"]
+Order = Literal["newest", "oldest", "highest", "lowest"]
+
 
 class ToolCall(TypedDict):
     """An action; `arguments` are untrusted."""
@@ -230,7 +234,8 @@ class ViewFilters(TypedDict, total=False):
     last_s: int
     since: str
     until: str
-    order: Literal["newest", "oldest"]
+    sort: Sort
+    order: Order
 
 
 class SavedView(TypedDict):

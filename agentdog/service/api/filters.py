@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from pydantic_core import PydanticCustomError
 
 from agentdog.base.clock import parse_rfc3339, rfc3339
-from agentdog.store.contract import DisplayVerdict, Query
+from agentdog.store.contract import DisplayVerdict, Order, Query, Sort
 from taxonomy import OVERLAYS, load
 
 MAX_LIMIT = 200
@@ -88,7 +88,8 @@ class TrajectoryFilter(BaseModel):
     open: Literal["yes"] | None = Field(None, description="Has an incident that nobody confirmed or dismissed.")
     since: Moment | None = Field(None, description="Not before this time, RFC 3339.")
     until: Moment | None = Field(None, description="Not after this time, RFC 3339.")
-    order: Literal["newest", "oldest"] = Field("newest", description="By start.")
+    sort: Sort = Field("start", description="By start, P(unsafe) (largest of all steps), number of steps, or duration.")
+    order: Order = Field("newest", description="Which end first; `newest` means the same as `highest`.")
     limit: int = Field(50, ge=1, le=MAX_LIMIT, description="Rows on a page.")
     cursor: Text | None = Field(None, description="The previous page's `next`.")
 

@@ -1,7 +1,7 @@
 """``POST /api/v1/playground``: a document is judged step by step and shown as a stored run would be; nothing is kept.
 
 Invariants: what is pasted passes redaction before a guard sees it; size, steps, time and how many are judged at once
-are bounded; nothing is written anywhere but to the audit log, which holds no content.
+are bounded; nothing is written anywhere but to the audit log, which holds no content; others are answered meanwhile.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import tempfile
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,12 @@ from fastapi import APIRouter, Request, Response
 
 from agentdog.base.clock import Clock, SystemClock, rfc3339
 from agentdog.base.errors import AgentDogError, DecodeError, Overloaded, UsageError
+from agentdog.diagnosis import Diagnosis
+from agentdog.diagnosis.cache import MemoryCache
 from agentdog.diagnosis.engine import diagnose
-from agentdog.guards import Guard, Labels
+from agentdog.guards import Guard, Labels, Verdict
+from agentdog.guards.embedded import EmbeddedGuard
+from agentdog.guards.embedded.learned import LearnedGuard
 from agentdog.service.api import bodies
 from agentdog.service.api.errors import ApiRoute
 from agentdog.service.api.gate import note
@@ -99,9 +104,9 @@ def build(guard: Guard, redactor: Redactor | None = None, clock: Clock | None = 
             form, cases = await asyncio.to_thread(_read, _bytes(pasted), pasted.encoding == "text")
             first = [await asyncio.to_thread(_clean, case, redactor) for case in cases[:MOST_RUNS]]
             await note("playground", subject=f"{form}, {len(cases)} runs")
+            until = time.monotonic() + DEADLINE_S
             try:
-                async with asyncio.timeout(DEADLINE_S):
-                    runs = [await _judged(case, guard, rfc3339(now.now_ns())) for case in first]
+                runs = [await _judged(case, guard, rfc3339(now.now_ns()), until) for case in first]
             except TimeoutError:
                 raise Overloaded(
                     f"the guard took longer than {DEADLINE_S:.0f} s; give it fewer steps, or run `agentdog judge`"
@@ -161,9 +166,12 @@ def _clean(case: Case, redactor: Redactor | None) -> Case:
     return msgspec.structs.replace(case, trajectory=redactor.struct(case.trajectory))
 
 
-async def _judged(case: Case, guard: Guard, at: str) -> Judged:
+async def _judged(case: Case, guard: Guard, at: str, until: float) -> Judged:
     run = case.trajectory
-    diagnosis = await diagnose(run, guard)
+    asking = _diagnosed(run, guard, until)
+    # A guard that computes here waits for nothing: a loop of its own, in a thread, leaves this one to others.
+    computes = isinstance(guard, EmbeddedGuard | LearnedGuard)
+    diagnosis = await (asyncio.to_thread(asyncio.run, asking) if computes else asking)
     summary = summarise(base_of(run, at), overlay_of(diagnosis, complete=True), at)
     stored = Stored(summary=summary, trajectory=run, diagnosis=diagnosis)
     return Judged(
@@ -171,6 +179,21 @@ async def _judged(case: Case, guard: Guard, at: str) -> Judged:
         flows=await asyncio.to_thread(_flows, run, [incident.onset for incident in diagnosis.incidents]),
         annotated=_annotated(case),
     )
+
+
+class _Breathing(MemoryCache):
+    """Lets others have the loop after each verdict, and its deadline be seen, however little a guard waits itself."""
+
+    async def put(self, guard: str, key: str, verdict: Verdict) -> None:
+        """Keeps one verdict."""
+        await super().put(guard, key, verdict)
+        await asyncio.sleep(0)
+
+
+async def _diagnosed(run: Trajectory, guard: Guard, until: float) -> Diagnosis:
+    """Judges a run; raises `TimeoutError` at `until` (`time.monotonic`, as every loop's clock)."""
+    async with asyncio.timeout_at(until):
+        return await diagnose(run, guard, cache=_Breathing())
 
 
 def _flows(run: Trajectory, onsets: list[int]) -> dict[int, tuple[Flow, ...]]:

@@ -22,7 +22,7 @@ def build(store: Store) -> APIRouter:
 
     @router.get(
         "/trajectories",
-        summary="List trajectories, newest first",
+        summary="List trajectories, newest first or in another order",
         response_class=Response,
         responses=documented(Page, "One page; ask again with `cursor` set to `next` until it is absent."),
     )

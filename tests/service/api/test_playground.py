@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from agentdog.client import Client, InvalidRequest
+from agentdog.client import ApiError, Client, InvalidRequest
 from agentdog.guards.embedded import EmbeddedGuard
+from agentdog.guards.embedded.session import EmbeddedSession
 from agentdog.service.api import playground
 from agentdog.service.redaction import build
+from agentdog.trajectory import Header
 from dashboard.views.playground import EXAMPLE
-from tests.support.live_api import app_over, serving
+from tests.support.live_api import DEADLINE_S, app_over, serving
 from tests.support.stores import running_server, store_at
 
 CAPTURES = Path(__file__).parents[2] / "data" / "captures"
@@ -72,6 +76,42 @@ def test_what_cannot_be_judged_is_refused_with_the_reason(client: Client, docume
     with pytest.raises(InvalidRequest, match=words) as refused:
         client.play(document)
     assert "/tmp" not in str(refused.value)
+
+
+class _Computing(EmbeddedGuard):
+    """Judges nothing before it is told to, as one that computes for long would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began, self.may_end = threading.Event(), threading.Event()
+
+    def open(self, header: Header) -> EmbeddedSession:
+        self.began.set()
+        assert self.may_end.wait(DEADLINE_S)
+        return super().open(header)
+
+
+def test_others_are_answered_while_a_guard_computes() -> None:
+    guard = _Computing()
+    with (
+        running_server() as server,
+        serving(app_over(store_at(server.url), guard)) as base,
+        ThreadPoolExecutor(1) as elsewhere,
+    ):
+        played = elsewhere.submit(Client(base, timeout=DEADLINE_S).play, json.dumps(EXAMPLE))
+        try:
+            assert guard.began.wait(DEADLINE_S)
+            assert Client(base, timeout=DEADLINE_S).projects()["projects"] == {}
+            assert not played.done()
+        finally:
+            guard.may_end.set()
+        assert played.result(DEADLINE_S)["runs"][0]["view"]["summary"]["verdict"] == "unsafe"
+
+
+def test_what_takes_too_long_is_told_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playground, "DEADLINE_S", 0.0)
+    with pytest.raises(ApiError, match="agentdog judge"):
+        client.play(json.dumps(EXAMPLE))
 
 
 def test_bytes_that_are_no_base64_are_refused(client: Client) -> None:

@@ -45,6 +45,19 @@ def test_filters_must_all_match(client: Client, filters: dict[str, Any], expecte
     assert ids(client.trajectories(**filters)) == expected
 
 
+def test_a_list_in_another_order_goes_on_by_its_cursor(client: Client) -> None:
+    page = client.trajectories(sort="steps", limit=2)
+    rest = client.trajectories(sort="steps", limit=200, cursor=page["next"])
+    sizes = [item["steps"] for item in page["items"] + rest["items"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == len(runs.everything())
+    (highest,) = client.trajectories(sort="p_unsafe", limit=1)["items"]
+    (lowest,) = client.trajectories(sort="p_unsafe", order="lowest", limit=1, verdict="safe")["items"]
+    assert (highest["verdict"], lowest["id"]) == ("unsafe", "run-benign")
+    with pytest.raises(InvalidRequest, match="by steps"):
+        client.trajectories(sort="duration", cursor=page["next"])
+
+
 def test_times_take_any_offset(client: Client) -> None:
     start = client.trajectory("run-benign")["summary"]["start_time"]
     assert ids(client.trajectories(since=start, until=start)) == ["run-benign"]
