@@ -3,14 +3,14 @@
 The receiver looks at the store a few times a second: how many units wait to be woven, how much memory is used, how long
 one round trip takes. Over a bound it refuses with 503 (UNAVAILABLE over gRPC) and a time to wait, which exporters obey;
 what was acknowledged before is never given up for what comes now. Bodies that are being read count against a bound of
-their own, so that many large requests at once do not add up.
+their own, with the records that are made of them, so that many large requests at once do not add up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -27,7 +27,7 @@ _MEMORY_EVERY_S = 1.0
 
 
 class Room:
-    """What one request holds of the memory for bodies; grows as the body is read."""
+    """What one request holds of the memory for bodies; grows as the body is read, and as its records are."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -41,6 +41,10 @@ class Room:
         """
         self._admission.take(size - self.held, alone=self.held)
         self.held = size
+
+    def beside(self, body: int) -> Callable[[int], None]:
+        """Returns what takes in how large all is that is made of a body of so many bytes."""
+        return lambda size: self.grow(body + size)
 
 
 class Admission:
@@ -81,7 +85,7 @@ class Admission:
     def take(self, more: int, *, alone: int) -> None:
         """Counts bytes of bodies; see `Room.grow`."""
         others = self._in_flight - alone
-        if others and self._in_flight + more > self._limits.in_flight_bytes:
+        if more > 0 and others and self._in_flight + more > self._limits.in_flight_bytes:
             self._refuse("bodies", f"{self._in_flight} bytes of requests are being worked on")
         self._in_flight += more
 

@@ -17,6 +17,7 @@ from agentdog.service.auth import OPEN, Access
 from agentdog.service.figures import Figures
 from agentdog.service.redaction import Redactor
 from agentdog.service.tracing import SILENT
+from agentdog.spans.allowance import Grow, unwatched
 from agentdog.spans.own import without_own
 from agentdog.spans.records import Arrived, Received, Rejection
 from agentdog.store.contract import Store
@@ -68,7 +69,13 @@ class Intake:
         self._figures = figures or Figures(store)
 
     async def take(
-        self, decoded: Received, project: str | None, access: Access = OPEN, *, body: bytes | None = None
+        self,
+        decoded: Received,
+        project: str | None,
+        access: Access = OPEN,
+        *,
+        body: bytes | None = None,
+        grow: Grow = unwatched,
     ) -> Taken:
         """Stores a request.
 
@@ -77,11 +84,13 @@ class Intake:
             project: the request's own word on its project (`PROJECT_HEADER`), if any.
             access: what its sender may do.
             body: the bytes that it was decoded from; most show at a glance that there is nothing to take out.
+            grow: told about how many bytes the request takes beside its body, where redaction changes that.
 
         Raises:
             UsageError: the project's name is not allowed.
             Forbidden: the sender may not send, or not to this project.
             StoreUnavailable: not everything is durable; the client should send it all again.
+            Overloaded: `grow` raised it.
         """
         access.need("ingest")
         if project is not None:
@@ -95,7 +104,7 @@ class Intake:
                 return Taken(rejected=0, message="")
         home = self._home(project, access)
         if self._redactor is not None:
-            decoded = self._redacted(self._redactor, decoded, body, home)
+            decoded = self._redacted(self._redactor, decoded, body, home, grow)
         records, refused = self._by_project(decoded, project, home, access)
         rejected = decoded.rejected + tuple(refused)
         if rejected:
@@ -108,8 +117,8 @@ class Intake:
                 self._figures.count("received", name, by=len(group) + len(mine))
         return Taken(rejected=len(rejected), message=_told(rejected))
 
-    def _redacted(self, redactor: Redactor, decoded: Received, body: bytes | None, home: str) -> Received:
-        cleaned, finds = redactor.clean(decoded, body)
+    def _redacted(self, redactor: Redactor, decoded: Received, body: bytes | None, home: str, grow: Grow) -> Received:
+        cleaned, finds = redactor.clean(decoded, body, grow)
         for record, found in zip(cleaned.records, finds, strict=True):
             if not found:
                 continue

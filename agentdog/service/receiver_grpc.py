@@ -16,10 +16,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from agentdog.base.errors import AgentDogError
 from agentdog.service import otlp_answers
-from agentdog.service.admission import Admission
+from agentdog.service.admission import Admission, Room
 from agentdog.service.auth import Access, Authority, Forbidden, Unauthenticated
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
+from agentdog.spans.allowance import Grow
 from agentdog.spans.otlp import PROTOBUF, decode_logs, receive_traces
 from agentdog.spans.records import Received
 
@@ -69,7 +70,7 @@ class _Calls:
         return await self._records(request, context, "logs", decode_logs, otlp_answers.logs)
 
     async def metrics(self, request: bytes, context: Any) -> Any:  # noqa: ANN401
-        async def discard(access: Access, project: str | None) -> Any:  # noqa: ANN401
+        async def discard(access: Access, project: str | None, room: Room) -> Any:  # noqa: ANN401
             self._metrics.discarded_bytes.inc(len(request))
             return ExportMetricsServiceResponse()
 
@@ -80,11 +81,13 @@ class _Calls:
         request: bytes,
         context: Any,  # noqa: ANN401
         signal: str,
-        decode: Callable[[bytes, str], Received],
+        decode: Callable[[bytes, str, Grow], Received],
         answer: Callable[[Taken], Any],
     ) -> Any:  # noqa: ANN401
-        async def store(access: Access, project: str | None) -> Any:  # noqa: ANN401
-            return answer(await self._intake.take(decode(request, PROTOBUF), project, access, body=request))
+        async def store(access: Access, project: str | None, room: Room) -> Any:  # noqa: ANN401
+            grow = room.beside(len(request))
+            decoded = decode(request, PROTOBUF, grow)
+            return answer(await self._intake.take(decoded, project, access, body=request, grow=grow))
 
         return await self._answered(request, context, signal, store)
 
@@ -93,7 +96,7 @@ class _Calls:
         request: bytes,
         context: Any,  # noqa: ANN401
         signal: str,
-        handle: Callable[[Access, str | None], Awaitable[Any]],
+        handle: Callable[[Access, str | None, Room], Awaitable[Any]],
     ) -> Any:  # noqa: ANN401
         started = perf_counter()
         code = grpc.StatusCode.OK
@@ -104,7 +107,7 @@ class _Calls:
             self._admission.check()
             with self._admission.room() as room:
                 room.grow(len(request))
-                return await handle(access, said.get(PROJECT_HEADER))
+                return await handle(access, said.get(PROJECT_HEADER), room)
         except AgentDogError as error:
             transient = otlp_answers.is_transient(error)
             code = _code(error)

@@ -23,6 +23,7 @@ from agentdog.service.auth import Access, Authority
 from agentdog.service.bodies import UnsupportedEncoding
 from agentdog.service.intake import PROJECT_HEADER, Intake, Taken
 from agentdog.service.metrics import Metrics
+from agentdog.spans.allowance import Grow
 from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, receive_traces
 from agentdog.spans.records import Received
 
@@ -73,25 +74,29 @@ class _Receiver:
         self,
         request: Request,
         signal: str,
-        decode: Callable[[bytes, str], Received],
+        decode: Callable[[bytes, str, Grow], Received],
         answer: Callable[[Taken], Any],
     ) -> Response:
-        async def store(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401 - a protobuf message
-            decoded = decode(body, content_type)
-            return answer(await self._intake.take(decoded, request.headers.get(PROJECT_HEADER), access, body=body))
+        async def store(body: bytes, content_type: str, access: Access, room: Room) -> Any:  # noqa: ANN401 - protobuf
+            grow = room.beside(len(body))
+            decoded = decode(body, content_type, grow)
+            project = request.headers.get(PROJECT_HEADER)
+            return answer(await self._intake.take(decoded, project, access, body=body, grow=grow))
 
         return await self._answered(request, signal, store)
 
     async def discard(self, request: Request) -> Response:
         """Reads metrics away, so that an exporter that sends them along works without further settings."""
 
-        async def forget(body: bytes, content_type: str, access: Access) -> Any:  # noqa: ANN401
+        async def forget(body: bytes, content_type: str, access: Access, room: Room) -> Any:  # noqa: ANN401
             self._metrics.discarded_bytes.inc(len(body))
             return ExportMetricsServiceResponse()
 
         return await self._answered(request, "metrics", forget)
 
-    async def _answered(self, request: Request, signal: str, handle: Callable[[bytes, str, Access], Any]) -> Response:
+    async def _answered(
+        self, request: Request, signal: str, handle: Callable[[bytes, str, Access, Room], Any]
+    ) -> Response:
         started = perf_counter()
         content_type = request.headers.get("content-type", "")
         media = otlp_answers.media_type(content_type)
@@ -102,7 +107,7 @@ class _Receiver:
             self._admission.check()
             with self._admission.room() as room:
                 body = await self._body(request, content_type, room)
-                code, message = 200, await handle(body, content_type, access)
+                code, message = 200, await handle(body, content_type, access, room)
         except AgentDogError as error:
             code = otlp_answers.http_status(error)
             retry_s = otlp_answers.retry_seconds() if otlp_answers.is_transient(error) else None

@@ -320,7 +320,9 @@ class Limits(_Part):
         default=3.0, gt=0, description="round trip to the store above which telemetry is refused"
     )
     in_flight_bytes: int = Field(
-        default=256 * _MEBI, ge=1024, description="OTLP bodies worked on at the same time, inflated, by one receiver"
+        default=256 * _MEBI,
+        ge=1024,
+        description="OTLP bodies worked on at the same time by one receiver, inflated, with what is made of them",
     )
     stall_s: float = Field(
         default=60.0,

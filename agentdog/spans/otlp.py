@@ -12,17 +12,15 @@ Errors: a body that cannot be read raises `DecodeError`; a span or record that b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from agentdog.base.errors import DecodeError
-from agentdog.spans import otlp_json, otlp_protobuf, otlp_salvage
+from agentdog.spans import otlp_json, otlp_protobuf
+from agentdog.spans.allowance import Allowance, Grow, unwatched
 from agentdog.spans.records import Decoded, Received, Sealed, Span
 
 PROTOBUF = "application/x-protobuf"
@@ -31,29 +29,30 @@ JSON = "application/json"
 T = TypeVar("T", bound=Received)
 
 
-def decode_traces(body: bytes, content_type: str) -> Decoded:
+def decode_traces(body: bytes, content_type: str, grow: Grow = unwatched) -> Decoded:
     """Reads an ``ExportTraceServiceRequest``.
 
     Args:
         body: the request's body, already inflated.
         content_type: ``application/x-protobuf`` or ``application/json``, parameters allowed.
+        grow: told about how many bytes it takes beside the body, as that grows.
 
     Returns:
         Its spans in order, and what of it was refused.
 
     Raises:
-        DecodeError: the body is not a trace request in that encoding.
+        DecodeError: the body is not a trace request in that encoding, or takes many times its bytes to read.
+        Overloaded: `grow` raised it.
     """
-    if _encoding(content_type) == JSON:
-        return _guarded(lambda: otlp_json.traces(body))
-    return _guarded(lambda: _read(ExportTraceServiceRequest, SpanMessage, otlp_protobuf.traces, body))
+    read = otlp_json.traces if _encoding(content_type) == JSON else otlp_protobuf.traces
+    return _guarded(read, body, grow)
 
 
-def receive_traces(body: bytes, content_type: str) -> Received:
+def receive_traces(body: bytes, content_type: str, grow: Grow = unwatched) -> Received:
     """Reads an ``ExportTraceServiceRequest`` as `decode_traces` does, but leaves protobuf spans sealed."""
     if _encoding(content_type) == JSON:
-        return decode_traces(body, content_type)
-    return _guarded(lambda: _read(ExportTraceServiceRequest, SpanMessage, otlp_protobuf.sealed, body))
+        return decode_traces(body, content_type, grow)
+    return _guarded(otlp_protobuf.sealed, body, grow)
 
 
 def opened(span: Sealed) -> Span:
@@ -61,11 +60,10 @@ def opened(span: Sealed) -> Span:
     return otlp_protobuf.opened(SpanMessage.FromString(span.raw), span.origin)
 
 
-def decode_logs(body: bytes, content_type: str) -> Decoded:
+def decode_logs(body: bytes, content_type: str, grow: Grow = unwatched) -> Decoded:
     """Reads an ``ExportLogsServiceRequest``; as `decode_traces`."""
-    if _encoding(content_type) == JSON:
-        return _guarded(lambda: otlp_json.logs(body))
-    return _guarded(lambda: _read(ExportLogsServiceRequest, LogRecord, otlp_protobuf.logs, body))
+    read = otlp_json.logs if _encoding(content_type) == JSON else otlp_protobuf.logs
+    return _guarded(read, body, grow)
 
 
 def _encoding(content_type: str) -> str:
@@ -75,19 +73,9 @@ def _encoding(content_type: str) -> str:
     raise DecodeError(f"Content-Type {media_type or '(none)'!r} is not OTLP: send {PROTOBUF} or {JSON}")
 
 
-def _read(kind: Any, leaf: Any, walk: Callable[[Any], T], body: bytes) -> T:  # noqa: ANN401 - protobuf classes carry no types
+def _guarded(read: Callable[[bytes, Allowance], T], body: bytes, grow: Grow) -> T:
     try:
-        request = kind.FromString(body)
-    except ProtobufError:
-        rest, refused = otlp_salvage.without_broken(body, leaf)
-        read = walk(kind.FromString(rest))
-        return msgspec.structs.replace(read, rejected=read.rejected + refused)
-    return walk(request)
-
-
-def _guarded(read: Callable[[], T]) -> T:
-    try:
-        return read()
+        return read(body, Allowance(len(body), grow))
     except ProtobufError as error:
         raise DecodeError(f"the body is not an OTLP protobuf request: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:

@@ -6,10 +6,12 @@ Field names are the lowerCamelCase ones that the specification demands; ``null``
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgspec
 
+from agentdog.spans.allowance import Allowance, weight, weight_of
 from agentdog.spans.otlp_build import log_trace, make_log, note, number, span_fault
 from agentdog.spans.records import Decoded, Event, Log, Rejection, Span
 
@@ -126,16 +128,21 @@ _one_span = msgspec.json.Decoder(_Span)
 _one_log = msgspec.json.Decoder(_LogRecord)
 #: What reading one span or record may raise: it is refused, its neighbours are kept.
 _WRONG = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+#: What an object or an item takes while it is read, about; and texts, in which braces and commas make neither.
+_TOKEN, _MANY = 64, 1 << 17
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_SCOPE = _Scope()
 _NO_STATUS = _Status()
 
 
-def traces(body: bytes) -> Decoded:
+def traces(body: bytes, allowance: Allowance) -> Decoded:
     """Reads a trace request; raises `msgspec.DecodeError` or `ValueError` when it is none."""
     spans: list[Span] = []
     rejected: list[Rejection] = []
+    _look_through(body, allowance)
     for group in _traces.decode(body).resource_spans or ():
         resource = _attributes(group.resource.attributes if group.resource else None)
+        allowance.take(weight_of(resource))
         for scoped in group.scope_spans or ():
             scope = scoped.scope or _NO_SCOPE
             for raw in scoped.spans or ():
@@ -146,18 +153,21 @@ def traces(body: bytes) -> Decoded:
                     continue
                 fault = span_fault(span)
                 if fault is None:
+                    allowance.take(weight(span))
                     spans.append(span)
                 else:
                     note(rejected, fault)
     return Decoded(records=tuple(spans), rejected=tuple(rejected))
 
 
-def logs(body: bytes) -> Decoded:
+def logs(body: bytes, allowance: Allowance) -> Decoded:
     """Reads a log request; raises `msgspec.DecodeError` or `ValueError` when it is none."""
     records: list[Log] = []
     rejected: list[Rejection] = []
+    _look_through(body, allowance)
     for group in _logs.decode(body).resource_logs or ():
         resource = _attributes(group.resource.attributes if group.resource else None)
+        allowance.take(weight_of(resource))
         for scoped in group.scope_logs or ():
             scope = scoped.scope or _NO_SCOPE
             for raw in scoped.log_records or ():
@@ -167,10 +177,20 @@ def logs(body: bytes) -> Decoded:
                     note(rejected, _refused(raw, error))
                     continue
                 if isinstance(made, Log):
+                    allowance.take(weight(made))
                     records.append(made)
                 else:
                     note(rejected, made)
     return Decoded(records=tuple(records), rejected=tuple(rejected))
+
+
+def _look_through(body: bytes, allowance: Allowance) -> None:
+    """Counts objects and items before any is read: three bytes make one."""
+    count = body.count(b"{") + body.count(b",")
+    if count > _MANY:
+        bare = _STRING.sub(b"", body)
+        count = bare.count(b"{") + bare.count(b",")
+    allowance.take(count * _TOKEN)
 
 
 def _log(message: _LogRecord, resource: dict[str, Any], scope: _Scope) -> Log | Rejection:

@@ -1,18 +1,30 @@
-"""Walks parsed OTLP protobuf messages into records. Messages are untyped here: the generated classes carry no types."""
+"""Reads OTLP protobuf requests span by span into records.
+
+Messages are untyped here: the generated classes carry no types. Invariant: beside what is kept, and counted against the
+request's allowance, one span or record is open at a time.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from agentdog.base.errors import DecodeError
+from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+
+from agentdog.spans.allowance import Allowance, weight, weight_of
 from agentdog.spans.otlp_build import log_trace, make_log, note, number, span_fault
+from agentdog.spans.otlp_wire import groups, id_of, look_through
 from agentdog.spans.records import Decoded, Event, Log, Origin, Received, Rejection, Sealed, Span
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
-#: What may stand around the spans or records of one request.
-_MOST_FRAMED = 100_000
+_ATTRIBUTE = 64  # about what one takes, opened; those of one name are one in the end, and cost the time all the same
+_UNREADABLE = "not readable as protobuf: a text that is not UTF-8, a field of a wrong type, or values nested too deep"
 #: A span's fields in one call: each costs more to ask for than to have.
 _FIELDS = attrgetter(
     "trace_id",
@@ -32,52 +44,70 @@ _FIELDS = attrgetter(
 #: What decides whether a span is sound.
 _PLACE = attrgetter("trace_id", "span_id", "parent_span_id", "start_time_unix_nano")
 
+T = TypeVar("T", Span, Sealed)
 
-def traces(request: Any) -> Decoded:  # noqa: ANN401
-    """Reads an ``ExportTraceServiceRequest``."""
-    spans: list[Span] = []
+
+def traces(body: bytes, allowance: Allowance) -> Decoded:
+    """Reads an ``ExportTraceServiceRequest``; raises `ProtobufError` where its frame cannot be followed."""
+    spans, rejected = _spans(body, allowance, lambda message, origin, raw: opened(message, origin))
+    return Decoded(records=spans, rejected=rejected)
+
+
+def sealed(body: bytes, allowance: Allowance) -> Received:
+    """Reads an ``ExportTraceServiceRequest`` as far as a receiver has to: what `traces` refuses is refused."""
+    spans, rejected = _spans(body, allowance, _seal)
+    return Received(records=spans, rejected=rejected)
+
+
+def _spans(
+    body: bytes, allowance: Allowance, keep: Callable[[Any, Origin, bytes], T]
+) -> tuple[tuple[T, ...], tuple[Rejection, ...]]:
+    spans: list[T] = []
     rejected: list[Rejection] = []
-    for group in _framed(request.resource_spans, "scope_spans"):
-        resource = _attributes(group.resource.attributes)
-        for scoped in group.scope_spans:
-            origin = Origin(resource, scoped.scope.name, scoped.scope.version)
-            for message in scoped.spans:
-                span = opened(message, origin)
-                fault = None if _is_sound(*_PLACE(message)) else span_fault(span)
+    for group in groups(body, allowance):
+        resource = _resource(group.resource, allowance)
+        for scoped in group.scoped:
+            scope = _scope(scoped.scope, allowance)
+            origin = Origin(resource, scope.name, scope.version)
+            for raw in scoped.leaves:
+                message = _read(SpanMessage, raw, "span", allowance)
+                if message is None:
+                    note(rejected, Rejection(id=id_of(raw, SpanMessage), reason=_UNREADABLE))
+                    continue
+                allowance.take(_ATTRIBUTE * len(message.attributes))
+                fault = None if _is_sound(*_PLACE(message)) else span_fault(opened(message, origin))
                 if fault is None:
+                    span = keep(message, origin, raw)
+                    allowance.take(weight(span))
                     spans.append(span)
                 else:
                     note(rejected, fault)
-    return Decoded(records=tuple(spans), rejected=tuple(rejected))
+    return tuple(spans), tuple(rejected)
 
 
-def sealed(request: Any) -> Received:  # noqa: ANN401
-    """Reads an ``ExportTraceServiceRequest`` as far as a receiver has to: what `traces` refuses is refused."""
-    spans: list[Sealed] = []
-    rejected: list[Rejection] = []
-    for group in _framed(request.resource_spans, "scope_spans"):
-        resource = _attributes(group.resource.attributes)
-        for scoped in group.scope_spans:
-            origin = Origin(resource, scoped.scope.name, scoped.scope.version)
-            for message in scoped.spans:
-                trace, span, *rest = _PLACE(message)
-                fault = None if _is_sound(trace, span, *rest) else span_fault(opened(message, origin))
-                if fault is None:
-                    raw = message.SerializeToString()
-                    spans.append(Sealed(trace_id=trace.hex(), span_id=span.hex(), origin=origin, raw=raw))
-                else:
-                    note(rejected, fault)
-    return Received(records=tuple(spans), rejected=tuple(rejected))
+def _seal(message: Any, origin: Origin, raw: bytes) -> Sealed:  # noqa: ANN401
+    return Sealed(trace_id=message.trace_id.hex(), span_id=message.span_id.hex(), origin=origin, raw=raw)
 
 
-def _framed(groups: Any, inner: str) -> Any:  # noqa: ANN401
-    """Returns the groups of a request; raises `DecodeError` where there are more than anybody sends, two bytes each."""
-    count = len(groups)
-    if count <= _MOST_FRAMED:
-        count += sum(len(getattr(group, inner)) + len(group.resource.attributes) for group in groups)
-    if count > _MOST_FRAMED:
-        raise DecodeError(f"over {_MOST_FRAMED} resources, scopes and resource attributes in one request")
-    return groups
+def _read(kind: Any, raw: bytes, sort: str, allowance: Allowance) -> Any:  # noqa: ANN401
+    """Reads one span or record; None where it cannot be read."""
+    look_through(raw, sort, allowance)
+    try:
+        return kind.FromString(raw)
+    except ProtobufError:
+        return None
+
+
+def _resource(raw: bytes, allowance: Allowance) -> dict[str, Any]:
+    look_through(raw, "resource", allowance)
+    read = _attributes(Resource.FromString(raw).attributes)
+    allowance.take(weight_of(read))
+    return read
+
+
+def _scope(raw: bytes, allowance: Allowance) -> Any:  # noqa: ANN401
+    look_through(raw, "scope", allowance)
+    return InstrumentationScope.FromString(raw)
 
 
 def opened(message: Any, origin: Origin) -> Span:  # noqa: ANN401
@@ -107,31 +137,41 @@ def _event(message: Any) -> Event:  # noqa: ANN401
     return Event(name=message.name, time_ns=message.time_unix_nano, attributes=_attributes(message.attributes))
 
 
-def logs(request: Any) -> Decoded:  # noqa: ANN401
-    """Reads an ``ExportLogsServiceRequest``."""
+def logs(body: bytes, allowance: Allowance) -> Decoded:
+    """Reads an ``ExportLogsServiceRequest``; raises `ProtobufError` where its frame cannot be followed."""
     records: list[Log] = []
     rejected: list[Rejection] = []
-    for group in _framed(request.resource_logs, "scope_logs"):
-        resource = _attributes(group.resource.attributes)
-        for scoped in group.scope_logs:
-            scope = (scoped.scope.name, scoped.scope.version)
-            for message in scoped.log_records:
-                made = make_log(
-                    context=log_trace(message.trace_id.hex(), message.span_id.hex()),
-                    name=message.event_name,
-                    time_ns=message.time_unix_nano or message.observed_time_unix_nano,
-                    severity=message.severity_number,
-                    body=_value(message.body),
-                    attributes=_attributes(message.attributes),
-                    dropped=message.dropped_attributes_count,
-                    scope=scope,
-                    resource=resource,
-                )
+    for group in groups(body, allowance):
+        resource = _resource(group.resource, allowance)
+        for scoped in group.scoped:
+            scope = _scope(scoped.scope, allowance)
+            named = (scope.name, scope.version)
+            for raw in scoped.leaves:
+                message = _read(LogRecord, raw, "log", allowance)
+                if message is None:
+                    note(rejected, Rejection(id=id_of(raw, LogRecord), reason=_UNREADABLE))
+                    continue
+                made = _log(message, named, resource)
                 if isinstance(made, Log):
+                    allowance.take(weight(made))
                     records.append(made)
                 else:
                     note(rejected, made)
     return Decoded(records=tuple(records), rejected=tuple(rejected))
+
+
+def _log(message: Any, scope: tuple[str, str], resource: dict[str, Any]) -> Log | Rejection:  # noqa: ANN401
+    return make_log(
+        context=log_trace(message.trace_id.hex(), message.span_id.hex()),
+        name=message.event_name,
+        time_ns=message.time_unix_nano or message.observed_time_unix_nano,
+        severity=message.severity_number,
+        body=_value(message.body),
+        attributes=_attributes(message.attributes),
+        dropped=message.dropped_attributes_count,
+        scope=scope,
+        resource=resource,
+    )
 
 
 def _is_sound(trace: bytes, span: bytes, parent: bytes, start: int) -> bool:

@@ -121,6 +121,11 @@ def test_bodies_under_way_share_a_bound_and_one_alone_always_fits() -> None:
         fourth.grow(500)
         with pytest.raises(Overloaded):
             fourth.grow(600)
+        with pytest.raises(Overloaded):
+            fourth.beside(500)(100)  # what is made of a body counts as well
+        fourth.beside(500)(10)
+        fourth.grow(0)
+        third.beside(500)(500)
 
 
 def test_a_bomb_is_refused_while_it_inflates_beside_others(server_url: str, ports: list[int]) -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentdog.base.errors import DecodeError
-from agentdog.spans import otlp_protobuf, otlp_salvage
-from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, receive_traces
+from agentdog.spans import otlp_wire
+from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, opened, receive_traces
 from agentdog.spans.otlp_build import MOST_FAULTS
-from agentdog.spans.otlp_salvage import _varint
-from agentdog.spans.records import Log, Span
+from agentdog.spans.records import Log, Sealed, Span
 from tests.spans.compare import CAPTURES
+from tests.support.dense_bodies import framed, message
 
 TRACE, SPAN = "0AF7651916CD43DD8448EB211C80319C", "00F067AA0BA902B7"
 
@@ -161,44 +161,44 @@ def test_a_text_that_is_not_utf8_costs_its_span_only() -> None:
     assert "UTF-8" in fault.reason
 
 
-def test_a_broken_body_is_looked_through_for_so_many_fields_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two bytes a field make thirty million of the largest body; what is counted is work, not time."""
+def test_a_broken_span_of_very_many_fields_is_looked_through_for_its_ids_only_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     looked = 0
-    read = otlp_salvage._read_varint
+    field = otlp_wire._field
 
-    def counted(message: memoryview, at: int) -> tuple[int, int]:
+    def counted(body: bytes, at: int, end: int) -> tuple[int, int, int]:
         nonlocal looked
         looked += 1
-        return read(message, at)
+        return field(body, at, end)
 
-    monkeypatch.setattr(otlp_salvage, "_read_varint", counted)
-    most = otlp_salvage._MOST_FIELDS
-    for flood in (b"\x78\x01", b"\x0a\x00", b"\x12\x01\xff"):  # unknown fields, empty resources, broken spans
-        inner = flood * (10 * most)
-        wrapped = b"".join((b"\x12", _varint(len(inner)), inner)) if flood[0] == 0x12 else inner
-        body = b"".join((b"\x0a", _varint(len(wrapped)), wrapped, b"\xff"))
-        for decode in (decode_traces, decode_logs):
-            looked = 0
-            with pytest.raises(DecodeError, match=r"fields|records"):
-                decode(body, PROTOBUF)
-            assert looked < 5 * most
-    span = b"\x52\x01\xff" + b"\x78\x01" * most  # broken, with very many fields in which no id is
-    scoped = b"".join((b"\x12", _varint(len(span)), span))
-    group = b"".join((b"\x12", _varint(len(scoped)), scoped))
-    looked = 0
-    (fault,) = decode_traces(b"".join((b"\x0a", _varint(len(group)), group)), PROTOBUF).rejected
+    monkeypatch.setattr(otlp_wire, "_field", counted)
+    span = b"\x52\x01\xff" + b"\x78\x01" * 100_000  # broken, with very many fields in which no id is
+    (fault,) = decode_traces(framed(message(b"\x12", span)), PROTOBUF).rejected
     assert fault.id == ":"
-    assert looked < 300
+    assert looked < 100
 
 
-def test_a_request_of_empty_frames_is_refused() -> None:
-    most = otlp_protobuf._MOST_FRAMED
-    attributes = b"\x0a\x00" * (most + 1)
-    resource = b"".join((b"\x0a", _varint(len(attributes)), attributes))
-    for body in (b"\x0a\x00" * (most + 1), b"".join((b"\x0a", _varint(len(resource)), resource))):
-        for read in (decode_traces, receive_traces, decode_logs):
-            with pytest.raises(DecodeError, match="resources"):
-                read(body, PROTOBUF)
+@pytest.mark.parametrize("body", [b"\x0a\x02\x12\x05", b"\x0a\x80", b"\x0a\x01\x12", b"\x0b\x0c", b"\x02\x00"])
+def test_a_frame_that_cannot_be_followed_is_an_error_of_the_body(body: bytes) -> None:
+    for read in (decode_traces, receive_traces, decode_logs):
+        with pytest.raises(DecodeError):
+            read(body, PROTOBUF)
+
+
+def test_parts_of_a_frame_count_as_one_and_unknown_ones_are_passed_over() -> None:
+    """A resource may come in two parts and after its spans (protobuf encoding, "last one wins")."""
+    span = message(b"\x0a", b"t" * 16) + message(b"\x12", b"s" * 8) + b"\x39" + (5).to_bytes(8, "little")
+    pairs = [message(b"\x0a", message(b"\x0a", key) + message(b"\x12", message(b"\x0a", b"v"))) for key in (b"a", b"b")]
+    scoped = message(b"\x12", message(b"\x12", span) + message(b"\x0a", message(b"\x0a", b"scope")))
+    odd = b"\x78\x01" + message(b"\x7a", b"x") + b"\x7d1234" + b"\x7912345678"
+    body = odd + message(b"\x0a", odd + message(b"\x0a", pairs[0]) + scoped + message(b"\x0a", pairs[1])) + odd
+    (read,) = decode_traces(body, PROTOBUF).records
+    assert (read.resource, read.scope) == ({"a": "v", "b": "v"}, "scope")
+    assert read.id == f"{(b't' * 16).hex()}:{(b's' * 8).hex()}"
+    (received,) = receive_traces(body, PROTOBUF).records
+    assert isinstance(received, Sealed)
+    assert opened(received) == read
 
 
 @pytest.mark.parametrize("kind", [PROTOBUF, JSON])
@@ -208,9 +208,7 @@ def test_a_request_of_faults_alone_is_refused_whole_once_there_are_very_many(kin
     def body(number: int) -> bytes:
         if kind == JSON:
             return b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join([b"{}"] * number) + b"]}]}]}"
-        inner = b"\x12\x00" * number
-        scoped = b"".join((b"\x12", _varint(len(inner)), inner))
-        return b"".join((b"\x0a", _varint(len(scoped)), scoped))
+        return framed(b"\x12\x00" * number)
 
     assert len(decode_traces(body(MOST_FAULTS), kind).rejected) == MOST_FAULTS
     for read in (decode_traces, receive_traces):

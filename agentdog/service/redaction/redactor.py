@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from agentdog.service.redaction.detectors import secrets as all_secrets
 from agentdog.service.redaction.key import fingerprint
 from agentdog.service.redaction.personal import DETECTORS, is_card
 from agentdog.service.settings import Personal
+from agentdog.spans.allowance import unwatched, weight
 from agentdog.spans.otlp import opened
 from agentdog.spans.otlp_build import make_log
 from agentdog.spans.records import Arrived, Event, Log, Received, Record, Rejection, Sealed, Span
@@ -72,19 +73,29 @@ class Redactor:
         """Names the key without telling it."""
         return fingerprint(self._key)
 
-    def clean(self, decoded: Received, body: bytes | None = None) -> tuple[Received, list[Finds]]:
+    def clean(
+        self, decoded: Received, body: bytes | None = None, grow: Callable[[int], object] = unwatched
+    ) -> tuple[Received, list[Finds]]:
         """Redacts a request.
 
         Args:
             decoded: what it held.
             body: its bytes, inflated, where they are at hand: most hold nothing that could be a secret.
+            grow: told about how many bytes its records take from now on, as they are opened.
 
         Returns:
             The request as it may be stored, and what was found in each of its records.
+
+        Raises:
+            Overloaded: `grow` raised it.
         """
         if body is not None and self._gates_bytes and self._gate.search(body) is None:
             return decoded, [{}] * len(decoded.records)
-        cleaned = [self._arrived(record) for record in decoded.records]
+        cleaned, size = [], 0
+        for record in decoded.records:
+            cleaned.append(self._arrived(record))
+            size += weight(cleaned[-1][0])
+            grow(size)
         rejected = tuple(
             Rejection(id=self.text(fault.id), reason=self.text(fault.reason)) for fault in decoded.rejected
         )
@@ -98,7 +109,8 @@ class Redactor:
         calm = self._gates_bytes and self._gate.search(record.raw) is None
         if calm and not self.suspicious(_texts(record.resource, 0)):
             return record, {}
-        return self.record(opened(record))
+        kept, finds = self.record(opened(record))
+        return (kept if finds else record), finds
 
     def record(self, record: Record) -> tuple[Record, Finds]:
         """Redacts one record; the id of a log record is made anew of what is left."""
