@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """How busy the engine keeps a guard server, beside plain concurrent load.
 
-    python -m benchmarks.busy [--runs N] [--wide] [--json]
+    python -m benchmarks.busy [--runs N] [--steps N] [--wide | --server URL] [--in-flight N] [--json]
 
-A backlog of runs is judged by a worker over a real vLLM server on the CPU; then a plain load generator asks the very
-same questions with as many requests in flight. Both are compared by the prompt tokens that the server took in a second,
-in turns, three times each.
+A backlog of runs is judged by a worker over a real vLLM server; then a plain load generator asks the very same
+questions with as many requests in flight. Both are compared by the prompt tokens that the server took in a second, in
+turns. Without `--server` the server runs on the CPU.
 """
 
 from __future__ import annotations
@@ -14,37 +14,40 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from agentdog.guards.server import ServerGuard, ServerOptions
+from agentdog.guards.server import ServerGuard
 from agentdog.service.judging import Judging
 from agentdog.service.settings import load_settings
 from agentdog.service.stores import connect
 from agentdog.service.worker import Worker
 from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
-from benchmarks.every_step import Server, run_of
-from tests.support import vllm_server as vllm
+from benchmarks.every_step import run_of
+from benchmarks.served import Server, add_arguments, guard_server, machine
 
 
 def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=24)
-    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--steps", type=int, default=12, help="of a run (default: 12)")
+    parser.add_argument("--turns", type=int, default=3, help="of each of the two (default: 3)")
+    parser.add_argument("--wide", action="store_true", help="the larger model, where the server is started here")
+    add_arguments(parser)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    report = busy(options.runs, options.wide) | {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    report = busy(options) | {
+        "in_flight": options.in_flight,
+        "machine": machine(),
         "load_average": round(os.getloadavg()[0], 1),
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -52,23 +55,22 @@ def main() -> int:
     return 0
 
 
-def busy(runs: int, wide: bool) -> dict[str, Any]:
+def busy(options: argparse.Namespace) -> dict[str, Any]:
     """Compares the engine with plain concurrent load over the same questions."""
-    if why := vllm.missing():
-        raise SystemExit(why)
-    with tempfile.TemporaryDirectory(prefix="ad-") as folder:
-        place = Path(folder)
-        model = vllm.model(place / "model", "qwen3_wide" if wide else None)
-        with vllm.vllm_server(model, place / "log") as running, httpx.Client(timeout=120) as client:
-            made = [run_of(Server(running.url, client), 12, seed) for seed in range(runs)]
-            return asyncio.run(_busy(running, made, place))
+    with (
+        tempfile.TemporaryDirectory(prefix="ad-") as folder,
+        guard_server(options.server, "qwen3_wide" if options.wide else None) as server,
+    ):
+        made = [run_of(server, options.steps, seed) for seed in range(options.runs)]
+        return asyncio.run(_busy(server, made, Path(folder), options))
 
 
-async def _busy(running: Any, runs: Sequence[Trajectory], place: Path) -> dict[str, Any]:  # noqa: ANN401
+async def _busy(server: Server, runs: Sequence[Trajectory], place: Path, options: argparse.Namespace) -> dict[str, Any]:
     rounds: dict[str, list[float]] = {"engine": [], "plain": []}
     questions: list[dict[str, Any]] = []
-    for number in range(3):
-        uri = f"server:{running.url}?pack=generic&threshold=0.9999999&margin=0&timeout=300&cache_salt=engine{number}"
+    for number in range(options.turns):
+        salt = f"{os.urandom(4).hex()}-{number}"
+        uri = f"{server.guard('generic', options.in_flight)}&cache_salt=engine-{salt}"
         guard = ServerGuard.from_uri(uri, environ={})
         await guard.health()
         api: Any = guard.replicas.members[0].api
@@ -80,10 +82,10 @@ async def _busy(running: Any, runs: Sequence[Trajectory], place: Path) -> dict[s
             return await _chat(messages, **fields)
 
         api.chat = noting
-        rounds["engine"].append(await _rate(running, _engine(guard, runs, place / f"data{number}")))
+        rounds["engine"].append(await _rate(server, _engine(guard, runs, place / f"data{number}")))
         await guard.close()
-        questions = [{**each, "cache_salt": f"plain{number}"} for each in asked]
-        rounds["plain"].append(await _rate(running, _plain(running.url, questions)))
+        questions = [{**each, "cache_salt": f"plain-{salt}"} for each in asked]
+        rounds["plain"].append(await _rate(server, _plain(server.url, questions, options.in_flight)))
     rates = {name: round(statistics.median(found)) for name, found in rounds.items()}
     ratios = [engine / plain for engine, plain in zip(rounds["engine"], rounds["plain"], strict=True)]
     return {
@@ -94,18 +96,23 @@ async def _busy(running: Any, runs: Sequence[Trajectory], place: Path) -> dict[s
     }
 
 
-async def _rate(running: Any, doing: Any) -> float:  # noqa: ANN401
+async def _rate(server: Server, doing: Awaitable[None]) -> float:
     """Prompt tokens that the server took, per second."""
-    before, began = running.metric("vllm:prompt_tokens_total"), time.perf_counter()
+    before, began = server.metric("vllm:prompt_tokens_total"), time.perf_counter()
     await doing
     seconds = time.perf_counter() - began
-    return float((running.metric("vllm:prompt_tokens_total") - before) / seconds)
+    return (server.metric("vllm:prompt_tokens_total") - before) / seconds
 
 
-async def _engine(guard: Any, runs: Sequence[Trajectory], data: Path) -> None:  # noqa: ANN401
+async def _engine(guard: ServerGuard, runs: Sequence[Trajectory], data: Path) -> None:
     """A worker over a store in which all runs wait."""
     async with EmbeddedServer(data, fsync="everysec") as server:
-        settings = load_settings(data=data, redis={"url": server.url}, judge={"observations": "all", "quiet_s": 0})
+        settings = load_settings(
+            data=data,
+            redis={"url": server.url},
+            judge={"observations": "all", "quiet_s": 0},
+            worker={"judging": max(16, guard.options.concurrency)},
+        )
         store, stop = connect(settings, server.url), asyncio.Event()
         for number, run in enumerate(runs):
             named = Trajectory(
@@ -117,22 +124,23 @@ async def _engine(guard: Any, runs: Sequence[Trajectory], data: Path) -> None:  
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.run(stop))
             while (await store.projects()).get("p", {}).get("safe", 0) < len(runs):  # noqa: ASYNC110 - the store counts
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.02)
             stop.set()
         await store.close()
 
 
-async def _plain(url: str, questions: Sequence[dict[str, Any]]) -> None:
+async def _plain(url: str, questions: Sequence[dict[str, Any]], in_flight: int) -> None:
     """As many requests in flight as the guard has, one after the other."""
     waiting = iter(questions)
 
-    async def ask(client: httpx.AsyncClient) -> None:
-        for body in waiting:
-            (await client.post(f"{url}/chat/completions", json=body)).raise_for_status()
+    async def ask() -> None:
+        async with httpx.AsyncClient(timeout=300) as client:
+            for body in waiting:
+                (await client.post(f"{url}/chat/completions", json=body)).raise_for_status()
 
-    async with httpx.AsyncClient(timeout=300) as client, asyncio.TaskGroup() as group:
-        for _ in range(ServerOptions().concurrency):
-            group.create_task(ask(client))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(in_flight):
+            group.create_task(ask())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What judging every step costs against judging once, by a real vLLM server on the CPU (`--block-size 32`).
+"""What judging every step costs against judging once, by a real vLLM server.
 
-    python benchmarks/every_step.py [--steps 10,20,40] [--seeds N] [--tiny] [--json]
+    python -m benchmarks.every_step [--steps 10,20,40] [--seeds N] [--tiny | --server URL] [--concurrent N] [--json]
 
 Random runs whose steps have a median of 133 ± 20 tokens. *Computed* prompt tokens are prompt tokens minus those that
-the server says its prefix cache held. Per run, each with a cache of its own (`cache_salt`):
+the server says its prefix cache held. With a cache of its own (`cache_salt`) for each run and each way:
 
 * once: the last prefix, one verdict;
 * arriving: through the engine, a look after each step, agent and environment steps judged;
@@ -12,9 +12,12 @@ the server says its prefix cache held. Per run, each with a cache of its own (`c
 * window: every step, the text cut to its newest ten steps;
 * naive: every step, each prefix read from its beginning (no cache).
 
+`--concurrent N` takes N runs at a time in each way, so that a GPU has something to do; seconds are then of all N.
+
 The tail is what stands behind the trajectory in a pack's prompt, the chat template's end included: it is computed anew
-for every verdict. The model has random weights (27 million parameters; --tiny: one million): tokens and ratios are
-those of any model with this tokenizer, seconds are this machine's, verdicts mean nothing.
+for every verdict. Without `--server`, vLLM runs on the CPU (`--block-size 32`) and the model has random weights (27
+million parameters; --tiny: one million): tokens and ratios are those of any model with this tokenizer, seconds are this
+machine's, verdicts mean nothing.
 """
 
 from __future__ import annotations
@@ -23,24 +26,24 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import httpx
 
 from agentdog.diagnosis import MemoryCache, Policy, Terms, look
 from agentdog.guards import Outcome, Verdict, packs
 from agentdog.guards.packs import Pack
+from agentdog.guards.served import Served
 from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall, Trajectory
 from agentdog.trajectory.render import render_step
+from benchmarks.served import Server, add_arguments, guard_server, machine
 from tests.support import vllm_server as vllm
 
 MEDIAN, SPREAD = 133, 20
@@ -49,7 +52,9 @@ WINDOW = 10
 TAIL = 70
 TAIL_WORDS = "Think of every step and of what it leads to before you answer with that one word"
 POLICY = Policy(observations="all")
-HEAD = "<|im_start|>user\n"  # the wiring model's template
+_SAMPLE = 400  # words by which the length of a word is told
+_SALT: ContextVar[str] = ContextVar("salt")
+Way = Callable[[ServerGuard, Trajectory], Awaitable[Sequence[Verdict]]]
 WORDS = Path(argparse.__file__).read_text(encoding="utf-8").split()
 
 
@@ -71,68 +76,58 @@ class Cost(NamedTuple):
         return Cost(len(verdicts), prompt, prompt - cached, seconds)
 
 
-class Server(NamedTuple):
-    """The server, and how it counts."""
-
-    url: str
-    client: httpx.Client
-
-    def count(self, text: str) -> int:
-        """Tokens of a text."""
-        answer = self.client.post(f"{self.url.removesuffix('/v1')}/tokenize", json={"model": "guard", "prompt": text})
-        return int(answer.raise_for_status().json()["count"])
-
-    def tail(self, pack: Pack) -> int:
-        """Tokens behind the trajectory."""
-        head, _, _ = pack.ask("\0").partition("\0")
-        messages = [{"role": "user", "content": pack.ask("x")}]
-        begun = {"continue_final_message": True, "add_generation_prompt": False} if pack.prefill else {}
-        if pack.prefill:
-            messages.append({"role": "assistant", "content": pack.prefill})
-        asked = {"model": "guard", "messages": messages, **begun}
-        whole = self.client.post(f"{self.url.removesuffix('/v1')}/tokenize", json=asked).raise_for_status()
-        return int(whole.json()["count"]) - self.count(f"{HEAD}{head}x")
-
-
 def main() -> int:
-    """Starts the server and measures."""
+    """Finds or starts the server and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", default="10,20,40")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--seeds", type=int, default=1, help="how often, each time with other runs; medians are shown")
+    parser.add_argument("--concurrent", type=int, default=1, metavar="N", help="runs at a time (default: 1)")
+    parser.add_argument("--tiny", action="store_true", help="the smallest model, where the server is started here")
+    parser.add_argument("--pack", help="this pack only; without it, one with a tail of 70 and that with the shortest")
+    parser.add_argument("--ways", default=",".join(WAYS), help="which ways, `once` first (default: all)")
+    add_arguments(parser)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if why := vllm.missing():
-        print(why, file=sys.stderr)
-        return 2
     lengths = [int(part) for part in options.steps.split(",")]
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        model = vllm.model(place / "model", *([] if options.tiny else ["qwen3_wide"]))
-        with vllm.vllm_server(model, place / "log") as running, httpx.Client(timeout=120) as client:
-            report = measure(Server(running.url, client), place, lengths, options.seeds)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        guard_server(options.server, None if options.tiny else "qwen3_wide") as server,
+    ):
+        report = measure(server, Path(folder), lengths, options)
     report |= {
-        "machine": f"{platform.machine()}, {os.cpu_count()} shared cores, no GPU, Python {platform.python_version()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "model": "one million random parameters" if options.tiny else "27 million random parameters, float32",
+        "server": options.server
+        or f"on the CPU, --block-size {vllm.BLOCK}, {'1' if options.tiny else '27'} million random parameters, float32",
+        "concurrent": options.concurrent,
+        "in_flight": options.in_flight,
     }
     print(json.dumps(report, indent=2) if options.json else text(report))
     return 0
 
 
-def measure(server: Server, folder: Path, lengths: Sequence[int], seeds: int) -> dict[str, Any]:
+def measure(server: Server, folder: Path, lengths: Sequence[int], options: argparse.Namespace) -> dict[str, Any]:
     """Measures every length with two packs: one with a tail of 70 tokens, and the shipped one with the shortest."""
     shipped = {n: p for n, p in packs.shipped().items() if p.family == "verdict_first" and p.refused is None}
     tails = {name: server.tail(pack) for name, pack in shipped.items()}
     shortest = min(tails, key=lambda name: tails[name])
     chosen = {str(seventy(server, folder)): TAIL, shortest: tails[shortest]}
+    if options.pack:
+        chosen = {pack: tail for pack, tail in (chosen | tails).items() if Path(pack).stem == options.pack}
+    if not chosen:
+        raise SystemExit(f"no pack {options.pack} that answers first; there are tail-of-70, {', '.join(sorted(tails))}")
     rows = []
     for length in lengths:
-        runs = [run_of(server, length, seed) for seed in range(seeds)]
-        sizes = [server.count(render_step(s, packs.shipped()[shortest].render)) for r in runs for s in r.steps]
+        groups = [
+            [run_of(server, length, seed * options.concurrent + number) for number in range(options.concurrent)]
+            for seed in range(options.seeds)
+        ]
+        steps = groups[0][0].steps
+        size = statistics.median(server.count(render_step(s, packs.shipped()[shortest].render)) for s in steps)
         for pack, tail in chosen.items():
-            costs = [asyncio.run(ways(server, pack, run, seed)) for seed, run in enumerate(runs)]
-            rows.append(row(length, Path(pack).stem, tail, statistics.median(sizes), costs))
+            costs = [asyncio.run(ways(server, pack, runs, options)) for runs in groups]
+            rows.append(row(length, Path(pack).stem, tail, size, costs))
+            print(f"{length} steps, {Path(pack).stem}: done", file=sys.stderr, flush=True)
     return {"tails": tails, "rows": rows}
 
 
@@ -147,6 +142,7 @@ def row(length: int, pack: str, tail: int, size: float, costs: Sequence[dict[str
             "prompt_tokens": sum(cost[way].prompt for cost in costs),
             "computed_tokens": sum(cost[way].computed for cost in costs),
             "seconds": round(sum(cost[way].seconds for cost in costs), 2),
+            "verdicts_a_second": round(statistics.median(cost[way].verdicts / cost[way].seconds for cost in costs), 1),
             "computed_ratio": round(statistics.median(tokens), 3),
             "wall_ratio": round(statistics.median(wall), 2),
         }
@@ -175,20 +171,17 @@ def seventy(server: Server, folder: Path) -> Path:
 def run_of(server: Server, length: int, seed: int) -> Trajectory:
     """A run of random words: a user's request, then calls and their answers."""
     rng = random.Random(seed)
-    sized = [MEDIAN + rng.randint(-SPREAD, SPREAD) for _ in range(length)]
-    steps = [step(server, rng, index, tokens) for index, tokens in enumerate(sized)]
+    per_word = server.count(" ".join(rng.choices(WORDS, k=_SAMPLE))) / _SAMPLE
+    plain = packs.shipped()["generic"].render
+    around = [server.count(render_step(_step(index, ["x"]), plain)) for index in range(3)]  # request, call, answer
+    steps = []
+    for index in range(length):
+        tokens = MEDIAN + rng.randint(-SPREAD, SPREAD) - around[index and 2 - index % 2]
+        steps.append(_step(index, rng.choices(WORDS, k=round(tokens / per_word))))
     return Trajectory(
         id=f"run-{seed}", digest="d", project="p", agents={"": Agent(system="You keep the books.")}, completion="open",
         missing=(), scopes=(), steps=tuple(steps),
     )  # fmt: skip
-
-
-def step(server: Server, rng: random.Random, index: int, tokens: int) -> Step:
-    """A step whose text has about so many tokens."""
-    words: list[str] = []
-    while server.count(render_step(_step(index, words), packs.shipped()["generic"].render)) < tokens:
-        words += rng.choices(WORDS, k=4)
-    return _step(index, words)
 
 
 def _step(index: int, words: Sequence[str]) -> Step:
@@ -204,81 +197,69 @@ def _step(index: int, words: Sequence[str]) -> Step:
     )  # fmt: skip
 
 
-async def ways(server: Server, pack: str, run: Trajectory, seed: int) -> dict[str, Cost]:
-    """Judges one run in every way."""
-    await once(server, pack, run.steps[:2], "warm-up")
-    return {
-        "once": await once(server, pack, run.steps, f"once-{len(run.steps)}-{seed}"),
-        "arriving": await arriving(server, pack, run, f"arriving-{len(run.steps)}-{seed}"),
-        "backlog": await backlog(server, pack, run, f"backlog-{len(run.steps)}-{seed}"),
-        "window": await window(server, pack, run, f"window-{len(run.steps)}-{seed}"),
-        "naive": await naive(server, pack, run, f"naive-{len(run.steps)}-{seed}"),
-    }
+class Salted(ServerGuard):
+    """A guard that keeps the cache of every run and way apart."""
+
+    def _extra(self, served: Served) -> Mapping[str, Any]:
+        return {**super()._extra(served), "cache_salt": _SALT.get()}
 
 
-def guard_of(server: Server, pack: str, salt: str) -> ServerGuard:
-    # Random weights say anything: nothing may be unsafe, or labels would be asked for and counted.
-    salted = f"{pack.replace('/', '-')}-{salt}"
-    return ServerGuard.from_uri(
-        f"server:{server.url}?pack={pack}&threshold=0.9999999&margin=0&timeout=300&cache_salt={salted}", environ={}
-    )
-
-
-async def once(server: Server, pack: str, steps: Sequence[Step], salt: str) -> Cost:
-    guard = guard_of(server, pack, salt)
+async def ways(server: Server, pack: str, runs: Sequence[Trajectory], options: argparse.Namespace) -> dict[str, Cost]:
+    """Judges some runs at a time in every way."""
+    guard = Salted.from_uri(server.guard(pack, options.in_flight), environ={})
     await guard.health()
-    verdict, seconds = await _one(guard, steps)
+    await asyncio.gather(*(_salted(once, guard, _cut(run, run.steps[:2])) for run in runs))  # warms up
+    found = {}
+    for name in options.ways.split(","):
+        began = time.perf_counter()
+        given = await asyncio.gather(*(_salted(WAYS[name], guard, run) for run in runs))
+        found[name] = Cost.of([verdict for each in given for verdict in each], time.perf_counter() - began)
     await guard.close()
-    return Cost.of([verdict], seconds)
+    return found
 
 
-async def _one(guard: ServerGuard, steps: Sequence[Step]) -> tuple[Verdict, float]:
+async def _salted(way: Way, guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
+    _SALT.set(os.urandom(8).hex())  # of this task and those that it begins
+    return await way(guard, run)
+
+
+async def once(guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
+    return [await _one(guard, run.steps)]
+
+
+async def _one(guard: ServerGuard, steps: Sequence[Step]) -> Verdict:
     session = guard.open(Header(agents={"": Agent(system="You keep the books.")}))
     for each in steps:
         session.extend(each)
-    began = time.perf_counter()
-    return await session.verdict(), time.perf_counter() - began
+    return await session.verdict()
 
 
-async def arriving(server: Server, pack: str, run: Trajectory, salt: str) -> Cost:
-    guard = guard_of(server, pack, salt)
-    await guard.health()
+async def arriving(guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
     terms, verdicts = Terms(policy=POLICY, cache=MemoryCache()), []
-    began = time.perf_counter()
     for end in range(2, len(run.steps) + 1):
         done = await look(_cut(run, run.steps[:end]), guard, terms)
         verdicts += [each.verdict for each in done.fresh]
-    seconds = time.perf_counter() - began
-    await guard.close()
-    return Cost.of(verdicts, seconds)
+    return verdicts
 
 
-async def backlog(server: Server, pack: str, run: Trajectory, salt: str) -> Cost:
-    guard = guard_of(server, pack, salt)
-    await guard.health()
-    began = time.perf_counter()
+async def backlog(guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
     done = await look(run, guard, Terms(policy=POLICY, cache=MemoryCache()))
-    seconds = time.perf_counter() - began
-    await guard.close()
-    return Cost.of([each.verdict for each in done.fresh], seconds)
+    return [each.verdict for each in done.fresh]
 
 
-async def window(server: Server, pack: str, run: Trajectory, salt: str) -> Cost:
-    guard = guard_of(server, pack, salt)
-    await guard.health()
-    found = [await _one(guard, run.steps[max(end - WINDOW, 0) : end]) for end in range(2, len(run.steps) + 1)]
-    await guard.close()
-    return Cost.of([verdict for verdict, _ in found], sum(seconds for _, seconds in found))
+async def window(guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
+    return [await _one(guard, run.steps[max(end - WINDOW, 0) : end]) for end in range(2, len(run.steps) + 1)]
 
 
-async def naive(server: Server, pack: str, run: Trajectory, salt: str) -> Cost:
+async def naive(guard: ServerGuard, run: Trajectory) -> Sequence[Verdict]:
     found = []
     for end in range(2, len(run.steps) + 1):
-        guard = guard_of(server, pack, f"{salt}-{end}")
-        await guard.health()
+        _SALT.set(os.urandom(8).hex())
         found.append(await _one(guard, run.steps[:end]))
-        await guard.close()
-    return Cost.of([verdict for verdict, _ in found], sum(seconds for _, seconds in found))
+    return found
+
+
+WAYS: dict[str, Way] = {"once": once, "arriving": arriving, "backlog": backlog, "window": window, "naive": naive}
 
 
 def _cut(run: Trajectory, steps: Sequence[Step]) -> Trajectory:
@@ -290,10 +271,11 @@ def _cut(run: Trajectory, steps: Sequence[Step]) -> Trajectory:
 
 def text(report: dict[str, Any]) -> str:
     """Lays the figures out as Markdown."""
-    lines = [f"{report['machine']}, {report['date']}, {report['model']}, vLLM --block-size {vllm.BLOCK}", ""]
+    many = f"{report['concurrent']} runs at a time, {report['in_flight']} requests in flight"
+    lines = [f"{report['machine']}, {report['date']}, vLLM {report['server']}, {many}", ""]
     lines += ["Tails of the shipped packs that answer first, in tokens: ", ""]
     lines += [f"- {name}: {tail}" for name, tail in sorted(report["tails"].items(), key=lambda pair: pair[1])]
-    names = ("arriving", "backlog", "window", "naive")
+    names = [name for name in WAYS if name != "once" and name in report["rows"][0]]
     lines += [
         "",
         f"| steps | tail | once: tokens, s | {' | '.join(f'{n}: times the tokens, the wall time' for n in names)} |",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the engine itself costs: from a step's arrival to its stored verdict.
 
-    python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--find] [--json]
+    python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--find] [--cores 0,1] [--server URL]
 
 Agents send one OTLP/HTTP request per step to a real ``agentdog serve`` (GenAI spans, each model call with the whole
 history, bundled store, ``appendfsync always``); a worker with a guard that answers at once judges every step, agents'
@@ -13,6 +13,11 @@ of each process per step stands beside it, since other work on the machine chang
 or shared machine that says more than latencies under a load that it cannot carry. What a fixed piece of Python takes
 is printed as well.
 
+`--server` asks a real guard instead. Then the latency of each step's own verdict is told as well, and the rest of its
+time, which is the engine's share: waiting for a slot at the guard counts as the guard's, waiting until an earlier look
+at the same run has ended as the engine's. `--cores` holds receiver, worker and store on some cores and leaves the
+others to the sender.
+
 How busy the engine keeps a guard server is ``benchmarks.busy``.
 """
 
@@ -22,19 +27,21 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from agentdog.base.stats import quantile
 from agentdog.diagnosis import Diagnosis
+from agentdog.guards import Guard
+from agentdog.guards.server import ServerGuard
 from agentdog.service.judging import Judging
 from agentdog.service.process import run, stop_event
 from agentdog.service.settings import Settings, load_settings, to_environment
@@ -47,13 +54,22 @@ from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
 from benchmarks.atbench_overhead import Instant
 from benchmarks.processes import cpu_s, descendants, pace_ms
+from benchmarks.served import NEVER_UNSAFE, add_arguments, machine
 from tests.support.ports import free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
 WARM_UP_S = 3.0
 P50_MS, P99_MS = 20.0, 100.0  # the goals
 SHARES = (0.05, 0.125, 0.25, 0.375, 0.5, 0.75)  # of the rate asked for
+Key = tuple[str, int]
 TOKENS = "The order of the customer is late and the parcel was seen last in the second depot of the town. "
+
+
+class Stored(NamedTuple):
+    """When a step's verdict was stored, and how long the guard took for it."""
+
+    at: float
+    guard_ms: float
 
 
 def main() -> int:
@@ -63,20 +79,25 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--agents", type=int, default=40)
     parser.add_argument("--find", action="store_true", help="also the highest rate that holds the goals")
+    parser.add_argument("--cores", type=cores, metavar="N,N", help="the cores that receiver, worker and store may use")
+    add_arguments(parser)
     parser.add_argument("--worker", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.worker:
-        run(work(Path(options.worker)))
+        run(work(Path(options.worker), options))
         return 0
-    measured = latency(options.rate, options.seconds, options.agents)
+    measured = latency(options.rate, options)
     found = {"highest_rate_within_goals": highest(measured, options)} if options.find else {}
     report = (
         measured
         | found
         | {
             "python_ms": pace_ms(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "cores": sorted(options.cores) if options.cores else None,
+            "server": options.server or "a guard that answers at once",
+            "in_flight": options.in_flight if options.server else None,
+            "machine": machine(),
             "load_average": round(os.getloadavg()[0], 1),
             "date": time.strftime("%Y-%m-%d"),
         }
@@ -85,13 +106,21 @@ def main() -> int:
     return 0
 
 
+def cores(text: str) -> frozenset[int]:
+    """Reads a list of cores."""
+    found = frozenset(int(part) for part in text.split(","))
+    if not found < os.sched_getaffinity(0):
+        raise argparse.ArgumentTypeError(f"expected some of the cores {sorted(os.sched_getaffinity(0))}, not all")
+    return found
+
+
 def highest(asked: dict[str, Any], options: argparse.Namespace) -> dict[str, Any] | None:
     """The highest of some rates below the one asked for that holds the goals, ascending to the first that does not."""
     if _within(asked):
         return asked
     found = None
     for share in SHARES:
-        measured = latency(options.rate * share, options.seconds, options.agents)
+        measured = latency(options.rate * share, options)
         if not _within(measured):
             break
         found = measured
@@ -102,59 +131,72 @@ def _within(measured: dict[str, Any]) -> bool:
     return not measured["missing"] and measured["p50_ms"] < P50_MS and measured["p99_ms"] < P99_MS
 
 
-def latency(rate: float, seconds: float, agents: int) -> dict[str, Any]:
+def latency(rate: float, options: argparse.Namespace) -> dict[str, Any]:
     """Sends steps at a rate and reads when their verdicts were stored."""
     with tempfile.TemporaryDirectory(prefix="ad-") as folder:
-        record = Path(folder) / "stored.jsonl"
-        return asyncio.run(_latency(rate, seconds, agents, Path(folder), record))
+        return asyncio.run(_latency(rate, options, Path(folder)))
 
 
-async def _latency(rate: float, seconds: float, agents: int, folder: Path, record: Path) -> dict[str, Any]:
+async def _latency(rate: float, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    record = folder / "stored.jsonl"
     names = ("otlp_grpc", "otlp_http", "api", "ui")
     ports = {name: {"port": port} for name, port in zip(names, free_ports(len(names)), strict=True)}
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, options.cores or everywhere)  # what is begun from here on inherits it
     async with EmbeddedServer(folder / "data", fsync="always") as server:
         settings = load_settings(
-            data=folder / "data", redis={"url": server.url}, judge={"observations": "all"}, log_level="warning", **ports
-        )
+            data=folder / "data", redis={"url": server.url}, judge={"observations": "all"}, log_level="warning",
+            worker={"judging": max(16, options.in_flight)}, **ports,
+        )  # fmt: skip
         environment = {**os.environ, **to_environment(settings)}
+        asked = ["--server", options.server, "--in-flight", str(options.in_flight)] if options.server else []
         commands = (
             ["agentdog", "serve", "--tethered"],
-            ["benchmarks.overhead", "--worker", str(record)],
+            ["benchmarks.overhead", "--worker", str(record), *asked],
         )
         serve, worker = (_started([sys.executable, "-m", *words], environment) for words in commands)
         processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store()}
+        os.sched_setaffinity(0, everywhere - (options.cores or frozenset()))
         try:
             await _ready(settings, record)
             before = {name: cpu_s(pid) for name, pid in processes.items()}
-            sent = await _send(settings, rate, seconds, agents)
+            sent = await _send(settings, rate, options.seconds, options.agents)
             await _settled(record, len(sent))
             spent = {name: cpu_s(pid) - before[name] for name, pid in processes.items()}
         finally:
             for process in (serve, worker):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-    stored = _stored(record)
-    first = min(sent.values()) + WARM_UP_S
-    times = sorted((stored[key] - at) * 1000 for key, at in sent.items() if key in stored and at >= first)
-    span = max(sent.values()) - min(sent.values())
+    return _told(sent, _stored(record), spent)
+
+
+def _told(sent: dict[Key, float], stored: dict[Key, Stored], spent: dict[str, float]) -> dict[str, Any]:
+    first, span = min(sent.values()) + WARM_UP_S, max(sent.values()) - min(sent.values())
+    measured = [(stored[key], at) for key, at in sent.items() if key in stored and at >= first]
+    times = [(found.at - due) * 1000 for found, due in measured]
+    guard = [found.guard_ms for found, _ in measured]
     return {
         "steps": len(sent),
         "steps_a_second": round(len(sent) / span, 1),
         "measured": len(times),
         "missing": sum(key not in stored for key in sent),
-        "p50_ms": round(quantile(times, 0.5), 1),
-        "p90_ms": round(quantile(times, 0.9), 1),
-        "p99_ms": round(quantile(times, 0.99), 1),
-        "max_ms": round(times[-1], 1),
+        **_quantiles(times),
+        "guard": _quantiles(guard),
+        "engine": _quantiles([time - asked for time, asked in zip(times, guard, strict=True)]),
         "cpu_ms_per_step": {name: round(s * 1000 / len(sent), 2) for name, s in spent.items()},
+    }
+
+
+def _quantiles(times: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    shares = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
+    return {name: round(quantile(ordered, share), 1) for name, share in shares.items()} | {
+        "max_ms": round(ordered[-1], 1)
     }
 
 
 def _started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # a tether: it ends with this process
-
-
-Key = tuple[str, int]
 
 
 async def _send(settings: Settings, rate: float, seconds: float, agents: int) -> dict[Key, float]:
@@ -225,17 +267,23 @@ def _message(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
 
 
-async def work(record: Path) -> None:
+async def work(record: Path, options: argparse.Namespace) -> None:
     """A worker that writes down when the verdict of each step was stored."""
     settings = load_settings()
+    guard: Guard = Instant()
+    if options.server:
+        uri = f"server:{options.server}?model=guard&pack=generic&concurrency={options.in_flight}&{NEVER_UNSAFE}"
+        guard = ServerGuard.from_uri(f"{uri}&cache_salt={os.urandom(8).hex()}", environ={})
+        await guard.health()
     with stop_event(tethered=True) as stop:
         async with open_store(settings) as store:
-            await _watched(store, settings, record, stop)
+            await _watched(store, guard, settings, record, stop)
+    await guard.close()
 
 
-async def _watched(store: Any, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
+async def _watched(store: Any, guard: Guard, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
     with record.open("w", buffering=1) as out:
-        judging = Judging(_Watched(store, out), Instant(), settings)
+        judging = Judging(_Watched(store, out), guard, settings)
         await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
 
 
@@ -261,19 +309,19 @@ class _Watched:
         """Tells of what is new once it is stored."""
         saved = bool(await self._store.save_diagnosis(project, diagnosis, **options))
         now, seen = time.time(), self._seen.setdefault(diagnosis.trajectory_id, set())
-        new = [step.index for step in diagnosis.steps if step.index not in seen] if saved else []
-        if new:
-            seen.update(new)
+        given = [(s.index, s.verdict.latency_ms) for s in diagnosis.steps if saved and s.index not in seen]
+        if given:
+            seen.update(index for index, _ in given)
             trace = self._trajectories[diagnosis.trajectory_id].steps[0].sources[0].partition(":")[0]
-            self._out.write(json.dumps([trace, new, now]) + "\n")
+            self._out.write(json.dumps([trace, given, now]) + "\n")
         return saved
 
 
-def _stored(record: Path) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+def _stored(record: Path) -> dict[Key, Stored]:
+    found: dict[Key, Stored] = {}
     for line in record.read_text().splitlines():
-        trace, indices, at = json.loads(line)
-        found.update({(trace, index): at for index in indices if (trace, index) not in found})
+        trace, given, at = json.loads(line)
+        found.update({(trace, index): Stored(at, ms) for index, ms in given if (trace, index) not in found})
     return found
 
 

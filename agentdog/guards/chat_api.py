@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ChatApi:
-    """A pooled client of one server, with a bound on requests in flight."""
+    """A client of one server that keeps its connections, with a bound on requests in flight."""
 
     def __init__(
         self, base_url: str, *, key: str | None, timeout_s: float, concurrency: int, ca: str | None = None
@@ -93,8 +93,8 @@ class ChatApi:
         self._ca = ca
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(concurrency)
-        self._concurrency = concurrency
-        self._client: httpx.AsyncClient | None = None
+        # One client per connection: a pool of many looks at each of them whenever a request begins and ends.
+        self._idle: list[httpx.AsyncClient] = []
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         """Returns the JSON of a GET below the API root, such as ``/models``."""
@@ -133,8 +133,8 @@ class ChatApi:
         written = Written()
         async with (
             self._trouble(),
-            self._slots,
-            self._pool().stream("POST", f"{self.base_url}/chat/completions", json=body) as response,
+            self._connection() as connection,
+            connection.stream("POST", f"{self.base_url}/chat/completions", json=body) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 raise failure_of(response.status_code, (await response.aread()).decode(errors="replace"))
@@ -146,14 +146,13 @@ class ChatApi:
         return written.answer()
 
     async def close(self) -> None:
-        """Closes the pool; the next request would open a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Closes the connections that rest; the next request would open a new one."""
+        while self._idle:
+            await self._idle.pop().aclose()
 
     async def _send(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
-        async with self._trouble(), self._slots:
-            response = await self._pool().request(method, url, json=body)
+        async with self._trouble(), self._connection() as connection:
+            response = await connection.request(method, url, json=body)
         if response.status_code != httpx.codes.OK:
             raise failure_of(response.status_code, response.text)
         try:
@@ -179,17 +178,25 @@ class ChatApi:
             why = f"the connection broke off ({type(error).__name__})"
             raise ChatFailure(Reason.GUARD_ERROR, why, servers=True) from error
 
-    def _pool(self) -> httpx.AsyncClient:
-        # Made on first use: a pool belongs to the event loop that opened its connections.
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {self._key}"} if self._key else None,
-                timeout=httpx.Timeout(self._timeout_s),
-                limits=httpx.Limits(max_connections=self._concurrency),
-                verify=trust(self._ca),
-                trust_env=is_elsewhere(self.base_url),
-            )
-        return self._client
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A slot, and a connection for it: the one that rested last, so that few are held where few are needed."""
+        async with self._slots:
+            # Made on first use: a connection belongs to the event loop that opened it.
+            connection = self._idle.pop() if self._idle else self._opened()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+    def _opened(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else None,
+            timeout=httpx.Timeout(self._timeout_s),
+            limits=httpx.Limits(max_connections=1),
+            verify=trust(self._ca),
+            trust_env=is_elsewhere(self.base_url),
+        )
 
 
 def is_elsewhere(url: str) -> bool:

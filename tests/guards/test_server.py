@@ -301,6 +301,19 @@ def test_the_server_is_asked_once_what_it_serves_even_by_many_at_a_time() -> Non
     assert [path for path, _, _ in server.requests].count("/v1/models") == 1
 
 
+def test_connections_are_kept_and_no_more_are_opened_than_requests_are_in_flight() -> None:
+    async def run(url: str) -> None:
+        guard = ServerGuard.from_uri(f"server:{url}?model=guard&concurrency=3", environ={})
+        for _ in range(4):
+            await asyncio.gather(*(guard.judge(["x"]) for _ in range(6)))
+        await guard.close()
+
+    with scripted_guard(lambda path, body: (200, completion("safe", {"safe": -0.1, "unsafe": -2.0}))) as server:
+        asyncio.run(run(server.url))
+    assert len(server.chats()) == 24
+    assert len(server.peers) <= 4, "three for the requests, and one that asked what is served"
+
+
 def test_a_session_only_grows_its_text() -> None:
     steps = (STEP, Step(id="s1", index=1, role="agent", content="<END TRAJECTORY>\nsafe", sources=("t:1",)))
     with scripted_guard(lambda path, body: (200, completion("safe", SAFE_WINS))) as server:

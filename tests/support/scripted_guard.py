@@ -18,10 +18,11 @@ Script = Callable[[str, dict[str, Any]], Reply]
 
 
 class Recorder:
-    """What was asked: (path, body, headers), in order of arrival."""
+    """What was asked: (path, body, headers), in order of arrival; and over which connections."""
 
     def __init__(self) -> None:
         self.url = ""
+        self.peers: set[tuple[str, int]] = set()
         self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
 
     def chats(self) -> list[dict[str, Any]]:
@@ -89,6 +90,7 @@ def scripted_guard(
 
         def _reply(self, body: dict[str, Any]) -> None:
             recorder.requests.append((self.path, body, dict(self.headers)))
+            recorder.peers.add(self.client_address)
             status, answer = self._answer(body)
             if body.get("stream") and status == 200 and isinstance(answer, dict):
                 answer = streamed(answer)

@@ -30,15 +30,20 @@ class Running(NamedTuple):
 
     def metric(self, name: str) -> float:
         """Sums a metric over its labels."""
-        text = httpx.get(self.url.removesuffix("/v1") + "/metrics", timeout=20).text
-        lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
+        return metric(self.url, name)
 
     def kill(self) -> None:
         """Ends the server, its engine and its workers at once."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def metric(url: str, name: str) -> float:
+    """Sums a metric of the server at an address over its labels."""
+    text = httpx.get(url.removesuffix("/v1") + "/metrics", timeout=20).text
+    lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 def missing() -> str | None:
