@@ -44,6 +44,8 @@ _WORDS = re.findall(
 class Plain:
     """The same model, every variant read whole: what AgentDoG's scripts do."""
 
+    apart = True
+
     def __init__(self, causal: CausalModel) -> None:
         self.model, self.name, self.computed, self.plain = causal.model, causal.name, 0, 0
 
@@ -79,6 +81,8 @@ class Plain:
 
 class Listening:
     """A model that passes on and notes what it was asked."""
+
+    apart = False
 
     def __init__(self, causal: CausalModel) -> None:
         self.causal, self.name = causal, causal.name

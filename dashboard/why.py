@@ -51,19 +51,14 @@ def _answer(result: Attribution, view: View) -> dict[str, Any]:
     return {
         "rows": [_row(step, view, most, strongest) for step in shown],
         "about": visible(_about(result)),
-        "notes": [*_weak(result), *(visible(note) for note in result.get("notes", []))],
+        "notes": [visible(note) for note in result.get("notes", [])],
     }
 
 
-def _weak(result: Attribution) -> list[str]:
-    """Says so where no step alone carries a verdict: shares of next to nothing would look like findings."""
+def _weak(result: Attribution) -> bool:
+    """Whether no step alone carries a verdict, as its notes say then."""
     most = max((result["steps"][place]["score"] for place in result["ranking"]), default=0.0)
-    if result["target"] != "verdict" or most >= _CARRIES:
-        return []
-    return [
-        f"No step alone carries this verdict: without the strongest, P(unsafe) moves by {most:.3f} only. The explained "
-        "step itself, or several texts together, are enough for it."
-    ]
+    return result["target"] == "verdict" and most < _CARRIES
 
 
 def _about(result: Attribution) -> str:

@@ -46,6 +46,11 @@ class CausalModel:
         self._rows: Rows | None = None
         self.unfit = self._unfit()
 
+    @property
+    def apart(self) -> bool:
+        """Whether it reads every variant whole."""
+        return self.unfit is not None
+
     def score(self, spans: Sequence[Span]) -> list[Likelihood]:
         """Scores variants; what was scored before is not read again.
 
@@ -72,17 +77,32 @@ class CausalModel:
         self.computed = self.plain = 0
 
     def _in_tree(self, spans: Sequence[Span]) -> list[Likelihood]:
+        """Reads spans beside the stack, which stays; where they hardly share it, they take its place."""
+        left = trie.leaving(spans, self._stack)
+        if max(len(span.tokens) - top.depth for top, span in left) > len(self._stack):
+            return self._instead(spans)
+        found: dict[tuple[int, int], float] = {}
+        rows = self._ready()
+        for waves in trie.beside(list({id(top): top for top, _ in left}.values()), self.budget):
+            with rows.lent(min(wave.path for wave in waves), sum(wave.size for wave in waves)):
+                for wave in waves:
+                    self._read(wave, rows, found)
+        return [_sum(top, span, found) for top, span in left]
+
+    def _instead(self, spans: Sequence[Span]) -> list[Likelihood]:
         root = trie.build(spans)
         known = min(trie.common(root.tokens, self._stack), _unread(root))
         self._stack = self._stack[:known]
         found: dict[tuple[int, int], float] = {}
+        rows = self._ready()
         for wave in trie.waves(root, known, self.budget):
-            self._read(wave, found)
+            tokens = self._read(wave, rows, found)
+            self._stack = [*self._stack[: wave.path], *tokens[: wave.kept]]
         return [_sum(root, span, found) for span in spans]
 
-    def _read(self, wave: Wave, found: dict[tuple[int, int], float]) -> None:
-        """Reads one wave; notes the log-probability of every wanted token behind its tokens."""
-        rows = self._ready(wave)
+    def _read(self, wave: Wave, rows: Rows, found: dict[tuple[int, int], float]) -> list[int]:
+        """Reads one wave; notes the log-probability of every wanted token behind its tokens; returns those."""
+        rows.cut(wave.path)
         tokens = [t for piece in wave.pieces for t in piece.node.tokens[piece.start : piece.end]]
         depths = [d for piece in wave.pieces for d in range(piece.depth, piece.depth + piece.end - piece.start)]
         asked = _asked(wave)
@@ -108,13 +128,12 @@ class CausalModel:
                 shares = torch.log_softmax(logits.float(), -1)[at, token].double().cpu().tolist()
                 found.update((key, share) for (_, _, key), share in zip(asked, shares, strict=True))
         self.computed += len(tokens)
-        self._stack = [*self._stack[: wave.path], *tokens[: wave.kept]]
+        return tokens
 
-    def _ready(self, wave: Wave) -> Rows:
+    def _ready(self) -> Rows:
         if self._rows is None:
             layers = self.model.config.get_text_config().num_hidden_layers
             self._rows = Rows(layers, 4096)
-        self._rows.cut(wave.path)
         return self._rows
 
     def _whole(self, span: Span) -> Likelihood:
@@ -146,7 +165,7 @@ class CausalModel:
         ]
         budget, self.budget = self.budget, 64
         try:
-            tree = self._in_tree(trial)
+            tree = self._in_tree(trial[:3]) + self._in_tree(trial[3:])
         except Exception as error:  # a model's own code, handed rows and a mask that it may not know; the notes say it
             return f"{type(error).__name__}: {error}"
         finally:

@@ -12,33 +12,33 @@ With a the explained action and T≤i the steps up to i, in nats::
 message is no candidate; hold keeps all steps before and puts the one sentence in place of the step; sentences are cut
 at every full stop; without context the template's default system prompt counts as the action's own.
 
-``approximate`` follows ``paper`` on what `agentdog.attribution.screen` lets through: the best steps, the first and the
-last, read as if there were no others, and of the leading ones the best sentences. The rest is not ranked.
+``approximate`` follows ``paper`` on what `agentdog.attribution.plan` lets through: the likeliest steps, the first and
+the last, read with as many of the others as a budget allows, and of the leading ones the likeliest sentences. The rest
+is not ranked.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from agentdog.attribution import screen, sentences
+from agentdog.attribution import plan, screen, sentences
 from agentdog.attribution.messages import Message
 from agentdog.attribution.result import Attribution, Cost, Mode, SentenceScore, StepScore, ranking
 from agentdog.attribution.trie import Span
 from agentdog.base.errors import UsageError
 
-#: ``approximate``: how many steps the screen lets through, and sentences of a step.
-SCREENED, SENTENCES = 6, 3
+#: ``approximate``: how many sentences of a step the screen lets through.
+SENTENCES = 2
 _NOTE = (
     "The scored model stands in for the agent; it need not be the one that acted. The scores explain the action, not "
     "the guard's verdict."
 )
 
 _SCREENED_NOTE = (
-    "Approximate: only the steps and sentences that share most with the action were read; the others are not ranked."
+    "Approximate: only the steps and sentences that share most with the action were scored; the others are not ranked."
 )
 
 
@@ -55,6 +55,11 @@ class Model(Protocol):
     name: str
     computed: int
     plain: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether it reads every variant by itself, what they share included."""
+        ...
 
     def score(self, spans: Sequence[Span]) -> Sequence[Likelihood]:
         """Returns one likelihood a span."""
@@ -105,9 +110,14 @@ def explain(
         raise UsageError("the first message has nothing before it that could explain it")
     way = _way(mode, spans)
     before, target = list(messages[:place]), messages[place]
-    kept = _screened(before, target) if mode == "approximate" else list(range(place))
+    kept, ends, spare = list(range(place)), list(range(place + 1)), 0
+    if mode == "approximate":
+        kept, ends, spare = _planned(before, target, model.apart)
     read = [before[at] for at in kept]
-    found = model.score([way.span(read[:end], target) for end in range(len(read) + 1)])
+    found = _scored(model, way, read, target, ends)
+    while spare > 0 and (more := plan.halves({at: of.total for at, of in found.items()}, _third(found), spare)):
+        found |= _scored(model, way, read, target, more)
+        spare -= len(more)
     scored = _steps(read, found, way)
     order = ranking(scored)
     # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
@@ -125,7 +135,7 @@ def explain(
         unit=way.unit,
         steps=tuple(steps),
         ranking=tuple(kept[at] for at in order),
-        baseline=found[-1].total,
+        baseline=found[len(read)].total,
         cost=Cost(computed=model.computed, plain=model.plain, seconds=0.0),
         notes=(_NOTE, *((_SCREENED_NOTE,) if mode == "approximate" else ())),
     )
@@ -138,16 +148,35 @@ def _way(mode: Mode, spans: Spans) -> _Way:
     return _Way(mode, spans.content_span, sentences.split, False, True, True, "gain of log-likelihood, nats")
 
 
-def _screened(before: Sequence[Message], target: Message) -> list[int]:
-    """The places that are attributed: the best guesses, the first message (the task) and the last."""
-    guessed = screen.screen([message.content for message in before], target.content)
-    best = sorted(range(len(before)), key=lambda at: (-guessed[at], at))[:SCREENED]
-    return sorted({0, len(before) - 1, *best})
+def _planned(before: Sequence[Message], target: Message, apart: bool) -> tuple[list[int], list[int], int]:
+    """Returns which places are read, behind how many of them the target is scored, and what is to spare."""
+    texts = [message.content for message in before]
+    guesses = screen.screen(texts, target.content)
+    kept, tried, spare = plan.plan([len(text) for text in texts], len(target.content), guesses, apart=apart)
+    places = [kept.index(at) for at in tried]
+    return kept, sorted({0, *places, *(at + 1 for at in places)}), spare
 
 
-def _steps(read: Sequence[Message], found: Sequence[Likelihood], way: _Way) -> list[StepScore]:
+def _scored(
+    model: Model, way: _Way, read: Sequence[Message], target: Message, ends: Sequence[int]
+) -> dict[int, Likelihood]:
+    """Scores the target behind so many of the steps."""
+    return dict(zip(ends, model.score([way.span(read[:end], target) for end in ends]), strict=True))
+
+
+def _third(found: Mapping[int, Likelihood]) -> float:
+    gains = [found[at + 1].total - found[at].total for at in found if at + 1 in found]
+    return sorted(gains, reverse=True)[min(2, len(gains) - 1)]
+
+
+def _steps(read: Sequence[Message], found: Mapping[int, Likelihood], way: _Way) -> list[StepScore]:
+    """Makes scores of what was scored on both sides; the other steps are no candidates."""
     steps: list[StepScore] = []
-    for at, (message, (without, behind)) in enumerate(zip(read, itertools.pairwise(found), strict=True)):
+    for at, message in enumerate(read):
+        if at not in found or at + 1 not in found:
+            steps.append(StepScore(step=message.step, role=message.who, score=0.0, candidate=False))
+            continue
+        without, behind = found[at], found[at + 1]
         gain = _mean(behind) - _mean(without) if way.mean else behind.total - without.total
         steps.append(
             StepScore(

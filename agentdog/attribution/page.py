@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from agentdog.attribution.result import Attribution, SentenceScore, StepScore
+from agentdog.attribution.result import Attribution, Cost, SentenceScore, StepScore, shown
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2330;--dim:#667085;--paper:#fff;--line:#e4e7ec;
@@ -36,13 +36,13 @@ def page(found: Attribution, texts: tuple[str, ...]) -> str:
     """
     asked = "Why the agent did this" if found.target == "action" else "Why the guard said so"
     most = max((abs(step.score) for step in found.steps if step.candidate), default=0.0) or 1.0
+    strongest = max((abs(s.score) for step in found.steps for s in step.sentences or ()), default=0.0) or 1.0
     ranks = {place: rank for rank, place in enumerate(found.ranking, 1)}
     parts = [
         f"<h1>{asked}: step {found.step + 1}</h1>",
-        f'<p class="dim">{escape(found.model)} · {found.mode} mode · {escape(found.unit)} · '
-        f"{found.cost.computed:,} tokens read instead of {found.cost.plain:,} · {found.cost.seconds:.1f} s</p>",
+        f'<p class="dim">{escape(" · ".join((found.model, *found.told, *_cost(found.cost))))}</p>',
         *(f'<p class="dim">{escape(note)}</p>' for note in found.notes),
-        *(_step(step, texts[at], most, ranks.get(at)) for at, step in enumerate(found.steps)),
+        *(_step(step, texts[at], most, strongest, ranks.get(at)) for at, step in enumerate(found.steps)),
         f'<section class="target"><header>step {found.step + 1}, explained</header>'
         f'<div class="text">{escape(found.explained)}</div></section>',
     ]
@@ -55,36 +55,47 @@ def page(found: Attribution, texts: tuple[str, ...]) -> str:
     )
 
 
-def _step(step: StepScore, text: str, most: float, rank: int | None) -> str:
+def _cost(cost: Cost) -> tuple[str, ...]:
+    read = (f"{cost.computed:,} tokens read instead of {cost.plain:,}",) if cost.plain else ()
+    return (*read, f"{cost.seconds:.1f} s")
+
+
+def _step(step: StepScore, text: str, most: float, strongest: float, rank: int | None) -> str:
     place = "profile" if step.step is None else f"step {step.step + 1}"
-    told = f"{step.score:+.3f}" if step.candidate else f"{step.score:+.3f}, not ranked"
+    told = shown(step.score) if step.candidate else "not ranked"
     looked = "" if step.attention is None else f' <span class="dim">attention {step.attention:.0%}</span>'
     order = "" if rank is None else f' <span class="dim">#{rank}</span>'
-    if step.sentences is None:
-        shown = escape(text if len(text) <= _FOLD else f"{text[:_FOLD]} … ({len(text):,} characters)")
+    if not step.sentences:
+        words = escape(text if len(text) <= _FOLD else f"{text[:_FOLD]} … ({len(text):,} characters)")
     else:
-        shown = _sentences(step.sentences)
+        words = _sentences(text, step.sentences, strongest)
     return (
         f"<section><header>{place} · {escape(step.role)}{order}<span class=bar>"
         f'<i style="width:{min(abs(step.score) / most, 1):.0%};background:rgb({_colour(step.score)})"></i></span>'
-        f'<span title="{step.score!r}">{told}</span>{looked}</header><div class="text">{shown}</div></section>'
+        f'<span title="{step.score!r}">{told}</span>{looked}</header><div class="text">{words}</div></section>'
     )
 
 
-def _sentences(sentences: tuple[SentenceScore, ...]) -> str:
-    most = max((abs(sentence.score) for sentence in sentences), default=0.0) or 1.0
-    return "".join(
-        f'<span style="background:rgba({_colour(s.score)},{0.65 * abs(s.score) / most:.2f})" title="{_told(s)}">'
-        f"{escape(s.text)}</span>"
-        for s in sentences
-    )
+def _sentences(text: str, sentences: tuple[SentenceScore, ...], strongest: float) -> str:
+    """Marks the sentences in the text; shades are comparable over the whole page. Calls, say, are no sentences."""
+    parts, at = [], 0
+    for sentence in sentences:
+        found = text.find(sentence.text, at)
+        parts.append(escape(text[at:found]) if found >= 0 else "")
+        at = found + len(sentence.text) if found >= 0 else at
+        shade = 0.65 * abs(sentence.score) / strongest
+        parts.append(
+            f'<span style="background:rgba({_colour(sentence.score)},{shade:.2f})" title="{_told(sentence)}">'
+            f"{escape(sentence.text)}</span>"
+        )
+    return "".join([*parts, escape(text[at:])])
 
 
 def _told(sentence: SentenceScore) -> str:
     if not sentence.candidate:
         return "not scored"
-    hold = "" if sentence.hold is None else f", hold {sentence.hold:+.3f}"
-    return f"score {sentence.score:+.3f}: drop {sentence.drop:+.3f}{hold}"
+    hold = "" if sentence.hold is None else f", hold {shown(sentence.hold)}"
+    return f"score {shown(sentence.score)}: drop {shown(sentence.drop)}{hold}"
 
 
 def _colour(score: float) -> str:

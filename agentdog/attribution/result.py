@@ -97,6 +97,18 @@ class Attribution(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     cost: Cost
     notes: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """How it was found, and the answer with everything in place, in words."""
+        if self.target == "verdict":
+            return "leave-one-out", self.unit, f"P(unsafe) {self.baseline:.3f} with everything in place"
+        return f"{self.mode} mode", self.unit, f"log-likelihood {self.baseline:.3f} with everything in place"
+
+
+def shown(score: float) -> str:
+    """Writes a score for people; of one that three digits would make nothing of, its size."""
+    return f"{score:+.0e}" if 0 < abs(score) < 0.0005 else f"{score:+.3f}"
+
 
 def ranking(steps: tuple[StepScore, ...] | list[StepScore]) -> tuple[int, ...]:
     """Returns the places of candidates, highest score first; of equal ones the earlier."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -41,8 +43,18 @@ class _Layer(DynamicLayer):  # type: ignore[misc]  # transformers is not typed
 
     def _moved(self, held: Any) -> Any:  # noqa: ANN401
         moved = self._taken(held)
-        moved[:, :, : self._filled] = held[:, :, : self._filled]
+        moved[:, :, : held.shape[-2]] = held  # what is lent included, which lies behind what is filled
         return moved
+
+    def lift(self, start: int, end: int) -> list[Any]:
+        """Copies rows."""
+        return [held[:, :, start:end].clone() for held in self._held or ()]
+
+    def put(self, start: int, lifted: list[Any], filled: int) -> None:
+        """Puts rows back where they were; as many are filled then as were before."""
+        for held, rows in zip(self._held or (), lifted, strict=True):
+            held[:, :, start : start + rows.shape[-2]] = rows
+        self.cut(filled)
 
     def get_seq_length(self) -> int:
         """Rows that are filled."""
@@ -59,6 +71,18 @@ class Rows(Cache):  # type: ignore[misc]
         """Goes back to the first rows."""
         for layer in self.layers:
             layer.cut(rows)
+
+    @contextlib.contextmanager
+    def lent(self, start: int, size: int) -> Iterator[None]:
+        """Lends `size` rows from `start` on: what is written there meanwhile is undone, all rows are as before."""
+        filled = self.get_seq_length()
+        lifted = [layer.lift(start, min(start + size, filled)) for layer in self.layers]
+        try:
+            yield
+        finally:
+            with torch.inference_mode():  # where they were written
+                for layer, rows in zip(self.layers, lifted, strict=True):
+                    layer.put(start, rows, filled)
 
 
 def visible(path: int, pieces: list[tuple[int, int, int | None]]) -> Any:  # noqa: ANN401 - a tensor

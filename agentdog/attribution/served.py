@@ -26,6 +26,8 @@ NOTE = "The server reads every variant whole: its prefix cache does not serve pr
 class ServedModel:
     """A model behind vLLM's HTTP API; also makes conversations into tokens, by the server's own template."""
 
+    apart = True
+
     def __init__(self, uri: str) -> None:
         """Takes ``server:http://HOST:PORT/v1?model=NAME``; raises `UsageError` when it is none."""
         address, _, options = uri.removeprefix("server:").partition("?")

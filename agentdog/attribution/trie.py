@@ -2,8 +2,9 @@
 
 A model that reads a tree keeps key-value rows as a stack: the path from the root to where it stands. A `Wave` is one
 forward pass: first tokens that stay on the stack (the *trunk*: the child with most behind it), then whole small
-branches, which are popped again. Invariant: over all waves, each token of the tree is read once, and at that time all
-of its ancestors are on the stack or in front of it in the wave. Pure; lists in, lists out.
+branches, which are popped again. What is asked later is read beside the stack, which stays as it is. Invariant: over
+all waves, each token of a tree is read once, and at that time all of its ancestors are on the stack or in front of it
+in the wave. Pure; lists in, lists out.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def build(spans: Sequence[Span]) -> Node:
 
 
 def _insert(node: Node, span: Span) -> None:
-    at = 0
+    at = node.end
     while at < len(span.tokens):
         child = node.children.get(span.tokens[at])
         if child is None:
@@ -63,6 +64,24 @@ def _insert(node: Node, span: Span) -> None:
             child.wanted[index] = True
         at += same
         node = child
+
+
+def leaving(spans: Sequence[Span], stack: Sequence[int]) -> list[tuple[Node, Span]]:
+    """Finds where each sequence leaves the stack, and merges those that leave it at the same place.
+
+    Returns:
+        For each span the top of its tree: without tokens of its own, at the depth where it leaves. What precedes the
+        first wanted token leaves with it, since the rows of a stack do not tell what is to follow them.
+    """
+    tops: dict[int, Node] = {}
+    found: list[tuple[Node, Span]] = []
+    for span in spans:
+        at = min(common(span.tokens, stack), max(span.start - 1, 0))
+        _insert(tops.setdefault(at, Node((), at)), span)
+        found.append((tops[at], span))
+    for top in tops.values():
+        _measure(top)
+    return found
 
 
 def common(tokens: Sequence[int], others: Sequence[int], at: int = 0) -> int:
@@ -154,15 +173,36 @@ class _Making:
         return Wave(self.path, tuple(pieces), kept)
 
 
+def beside(tops: Sequence[Node], budget: int) -> Iterator[list[Wave]]:
+    """Yields forward passes that read what leaves the stack (`leaving`), those that build on one another together.
+
+    Small branches that leave within `budget` tokens of one another share a pass on the rows of the deepest.
+    """
+    making: _Making | None = None
+    for top in sorted(tops, key=lambda top: -top.depth):
+        for branch in top.children.values():
+            if branch.size > budget:
+                yield list(waves(branch, 0, budget))
+                continue
+            if making is not None and (branch.size > making.room or making.path - top.depth > budget):
+                yield [making.wave()]
+                making = None
+            making = making or _Making(top.depth, budget)
+            making.branches.append(branch)
+            making.size += branch.size
+    if making is not None:
+        yield [making.wave()]
+
+
 def waves(root: Node, known: int, budget: int) -> Iterator[Wave]:
     """Yields the forward passes that read a tree.
 
     Args:
         root: of the tree.
-        known: tokens of the root's edge that are on the stack already; less than all of them.
+        known: tokens of the root's edge that are on the stack already, as is all in front of it; less than all of them.
         budget: tokens of one pass, if no single branch is longer.
     """
-    making = yield from _along(root, known, _Making(known, budget))
+    making = yield from _along(root, known, _Making(root.depth + known, budget))
     yield from _below(root, making)
 
 

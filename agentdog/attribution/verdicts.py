@@ -24,6 +24,8 @@ _ABREAST = 32  # sessions that are led through a trajectory side by side: each h
 Variant = tuple[int, Step | None]
 """A step's index, and what stands there instead; ``None``: nothing."""
 _TEXTS = ("reasoning", "thought", "content", "tool_result")
+#: A change of P(unsafe) that people would call one.
+CARRIES = 0.1
 _NOTE = "Leave-one-out explains this guard's probability, not what the agent was moved by."
 
 
@@ -65,7 +67,13 @@ async def explain(
         ranking=order,
         baseline=base,
         cost=Cost(computed=asking.computed, plain=asking.read, seconds=0.0),
-        notes=(_NOTE, *_untried(step - len(tried)), *_untold(lost), *((guard.info.note,) if guard.info.note else ())),
+        notes=(
+            _NOTE,
+            *_uncarried(steps),
+            *_untried(step - len(tried)),
+            *_untold(lost),
+            *((guard.info.note,) if guard.info.note else ()),
+        ),
     )
 
 
@@ -73,6 +81,17 @@ def _scored(own: Step, base: float, verdict: Verdict | None) -> StepScore:
     if verdict is None or verdict.p_unsafe is None:
         return StepScore(step=own.index, role=own.role, score=0.0, candidate=False)
     return StepScore(step=own.index, role=own.role, score=base - verdict.p_unsafe)
+
+
+def _uncarried(steps: Sequence[StepScore]) -> tuple[str, ...]:
+    """Says so where no step alone carries the verdict: shares of next to nothing would look like findings."""
+    most = max((step.score for step in steps if step.candidate), default=0.0)
+    if most >= CARRIES:
+        return ()
+    return (
+        f"No step alone carries this verdict: without the strongest, P(unsafe) moves by {most:.3f} only. The explained "
+        "step itself, or several texts together, are enough for it.",
+    )
 
 
 def _untried(count: int) -> tuple[str, ...]:

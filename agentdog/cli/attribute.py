@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.table import Table
 from rich.text import Text
 
-from agentdog.attribution import Attribution, Mode
+from agentdog.attribution import Attribution, Mode, SentenceScore, StepScore
 from agentdog.attribution.messages import messages_of, place_of
-from agentdog.base.errors import UsageError
+from agentdog.attribution.result import shown
+from agentdog.base.errors import AgentDogError, OutsideError, UsageError
 from agentdog.cli.common import emit, json_option
 from agentdog.cli.judge import read
 from agentdog.cli.output import Output
@@ -65,6 +67,10 @@ def command(  # noqa: PLR0913, PLR0917 - one a flag
 
     FILE is anything that `agentdog judge` reads, with one trajectory in it; ID is any id that `agentdog show` takes.
     """
+    if target == "verdict" and (wrong := _of_actions(click.get_current_context())):
+        raise UsageError(f"{', '.join(wrong)}: for --target action only; a verdict is explained by leaving text out")
+    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+        raise UsageError(f"--html: {html} is no file that could be written; name one in a folder that is there")
     trajectory, onset = _trajectory(what, url)
     explained = step - 1 if step is not None else onset if onset is not None else _last(trajectory)
     if target == "verdict":
@@ -82,11 +88,20 @@ def command(  # noqa: PLR0913, PLR0917 - one a flag
     if html is not None:
         from agentdog.attribution.page import page
 
-        html.write_text(page(found, texts), "utf-8")
+        try:
+            html.write_text(page(found, texts), "utf-8")
+        except OSError as error:
+            raise OutsideError(f"--html: cannot write {html}: {error.strerror}") from error
     if as_json:
         emit(found)
     else:
         _show(found, texts)
+
+
+def _of_actions(context: click.Context) -> list[str]:
+    """Names the options that were given and say how an action is explained."""
+    named = {"model": "--model", "mode": "--mode", "attention": "--attention", "dtype": "--dtype"}
+    return [flag for name, flag in named.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
 
 
 def _verdict(trajectory: Trajectory, step: int, uri: str, top_k: int) -> tuple[Attribution, tuple[str, ...]]:
@@ -116,8 +131,11 @@ def _trajectory(what: str, url: str | None) -> tuple[Trajectory, int | None]:
             ids = ", ".join(trajectory.id for trajectory in found[:5])
             raise UsageError(f"{what} holds {len(found)} trajectories ({ids}); give a file with one")
         return found[0], None
-    with client_at(url) as client:
-        stored = client.trajectory(what)
+    try:
+        with client_at(url) as client:
+            stored = client.trajectory(what)
+    except AgentDogError as error:
+        raise type(error)(f"no file {what} is here; taken for an id: {error}") from error
     trajectory = msgspec.convert(stored["trajectory"], Trajectory)
     diagnosis = stored.get("diagnosis")
     incidents = diagnosis["incidents"] if diagnosis else []
@@ -135,25 +153,38 @@ def _show(found: Attribution, texts: tuple[str, ...]) -> None:
     console = Output(highlight=False)
     asked = "Why the agent did this" if found.target == "action" else "Why the guard said so"
     console.print(Text(f"{asked}: step {found.step + 1}", style="bold"))
-    console.print(plain(f"{found.model}, {found.mode} mode, {found.unit}", "dim"))
+    console.print(plain(", ".join((found.model, *found.told)), "dim"))
     table = Table(box=None, pad_edge=False)
-    for heading in ("rank", "step", "who", "score", "attention"):
-        room = {"who": len("environment"), "score": len("+00.000")}.get(heading, len(heading))
-        table.add_column(heading, justify="left" if heading == "who" else "right", min_width=room, no_wrap=True)
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
+    names = [
+        "rank",
+        "step",
+        "who",
+        "score",
+        *(["attention"] if any(s.attention is not None for s in found.steps) else []),
+    ]
+    rooms = [{"who": len("environment"), "score": len("+00.000")}.get(name, len(name)) for name in names]
+    for name, room in zip(names, rooms, strict=True):
+        table.add_column(name, justify="left" if name == "who" else "right", min_width=room, no_wrap=True)
+    # Rich would take the room that a long text lacks from all columns alike, down to none.
+    room = max(console.width - sum(rooms) - 2 * len(names), len("what"))
+    table.add_column("what", max_width=room, no_wrap=True, overflow="ellipsis")
     for rank, place in enumerate(found.ranking, 1):
         own = found.steps[place]
-        looked = "" if own.attention is None else f"{own.attention:.0%}"
         name = "profile" if own.step is None else str(own.step + 1)
-        text = plain(" ".join(texts[place].split()))
-        table.add_row(str(rank), name, own.role, f"{own.score:+.3f}", looked, text)
+        _row(table, [str(rank), name, own.role], own, plain(" ".join(texts[place].split())))
         scored = (sentence for sentence in own.sentences or () if sentence.candidate)
         for sentence in sorted(scored, key=lambda s: -s.score)[:_SHOWN]:
-            looked = "" if sentence.attention is None else f"{sentence.attention:.0%}"
-            told = plain("  " + " ".join(sentence.text.split()), "italic")
-            table.add_row("", "", "", f"{sentence.score:+.3f}", looked, told)
+            _row(table, ["", "", ""], sentence, plain("  " + " ".join(sentence.text.split()), "italic"))
     console.print(table)
-    cost = found.cost
-    console.print(plain(f"{cost.computed:,} tokens read instead of {cost.plain:,}, {cost.seconds:.1f} s", "dim"))
+    if found.cost.plain:
+        cost = found.cost
+        console.print(plain(f"{cost.computed:,} tokens read instead of {cost.plain:,}, {cost.seconds:.1f} s", "dim"))
     for note in found.notes:
         console.print(plain(note, "dim"))
+
+
+def _row(table: Table, told: list[str], scored: StepScore | SentenceScore, text: Text) -> None:
+    looked = (
+        [] if len(table.columns) == len(told) + 2 else ["" if scored.attention is None else f"{scored.attention:.0%}"]
+    )
+    table.add_row(*told, shown(scored.score), *looked, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentdog.attribution import likelihood
+from agentdog.attribution import likelihood, plan
 from agentdog.attribution.likelihood import Likelihood
 from agentdog.attribution.messages import Message
 from agentdog.attribution.screen import screen
@@ -41,6 +41,7 @@ class Counting:
     """A model that likes an action the more, the more of its words were read; counts what it reads."""
 
     name = "counting"
+    apart = True
 
     def __init__(self) -> None:
         self.computed = self.plain = 0
@@ -74,7 +75,7 @@ def test_the_approximate_mode_reads_the_likeliest_steps_and_sentences_only() -> 
     ranked = [place for place, step in enumerate(found.steps) if step.candidate]
     assert sorted(found.ranking) == ranked
     assert {0, 12, 29} <= set(ranked)
-    assert len(ranked) <= likelihood.SCREENED + 2
+    assert len(ranked) <= plan.NAMED + 2
     pieces = found.steps[12].sentences
     assert pieces is not None
     assert "".join(piece.text for piece in pieces) == told.content

