@@ -98,7 +98,7 @@ def empty_page(folder: Path) -> Iterator[str]:
     script = folder / "empty.py"
     script.write_text(EMPTY, "utf-8")
     (port,) = free_ports(1)
-    command = [str(script) if part == str(dashboard.APP) else part for part in dashboard.command(port=port)]
+    command = [str(script) if part == str(dashboard.ENTRANCE) else part for part in dashboard.command(port=port)]
     process = Proc("empty", command, os.environ, folder)
     try:
         base = f"http://127.0.0.1:{port}"

@@ -4,6 +4,6 @@ Invariant: text that an agent, its tools or its telemetry wrote is shown as text
 only; it never reaches Markdown, HTML or a URL.
 """
 
-from dashboard.launch import APP, command
+from dashboard.launch import ENTRANCE, SCRIPT, command
 
-__all__ = ["APP", "command"]
+__all__ = ["ENTRANCE", "SCRIPT", "command"]

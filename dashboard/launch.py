@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-#: The script that ``streamlit run`` wants.
-APP = Path(__file__).resolve().with_name("app.py")
+#: What ``streamlit run`` is given, and the script that each visit runs.
+ENTRANCE = Path(__file__).resolve().with_name("entrance.py")
+SCRIPT = ENTRANCE.with_name("app.py")
 
 
 def command(
@@ -26,4 +27,11 @@ def command(
     }
     if cert is not None and key is not None:
         flags |= {"server.sslCertFile": str(cert), "server.sslKeyFile": str(key)}
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *(f"--{key}={value}" for key, value in flags.items())]
+    return [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ENTRANCE),
+        *(f"--{key}={value}" for key, value in flags.items()),
+    ]

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import tomllib
 
-from dashboard import APP, command
+from dashboard import ENTRANCE, SCRIPT, command
 
 
 def test_the_command_line_is_complete() -> None:
     arguments = command(port=1234)
-    assert arguments[1:5] == ["-m", "streamlit", "run", str(APP)]
+    assert arguments[1:5] == ["-m", "streamlit", "run", str(ENTRANCE)]
     assert {
         "--server.address=127.0.0.1",
         "--server.port=1234",
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
     } <= set(arguments)
-    assert APP.is_file()
+    assert ENTRANCE.is_file()
+    assert SCRIPT.parent == ENTRANCE.parent, "Streamlit reads the look beside what it is started with"
 
 
 def test_the_settings_lie_where_streamlit_looks_and_have_both_themes() -> None:
-    settings = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text("utf-8"))
+    settings = tomllib.loads((ENTRANCE.parent / ".streamlit" / "config.toml").read_text("utf-8"))
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["browser"]["gatherUsageStats"] is False
     light, dark = settings["theme"]["light"], settings["theme"]["dark"]
@@ -41,7 +42,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_text_is_readable_on_what_it_stands_on() -> None:
-    themes = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+    themes = tomllib.loads((ENTRANCE.parent / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
     for theme in (themes["light"], themes["dark"]):
         grounds = [theme["backgroundColor"], theme["secondaryBackgroundColor"]]
         pairs = [(theme["textColor"], ground) for ground in grounds]

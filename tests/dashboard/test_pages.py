@@ -11,7 +11,7 @@ import pytest
 from fastapi import Request, Response
 from streamlit.testing.v1 import AppTest
 
-from dashboard import APP
+from dashboard import SCRIPT
 from dashboard.source import URL_VARIABLE
 from dashboard.views import trajectories
 from tests.dashboard.pages import drawn_page
@@ -26,7 +26,7 @@ TIMEOUT_S = 180.0
 
 def page(**query: str) -> AppTest:
     """The dashboard at ``/?…``, drawn once."""
-    test = AppTest.from_file(str(APP), default_timeout=TIMEOUT_S)
+    test = AppTest.from_file(str(SCRIPT), default_timeout=TIMEOUT_S)
     for name, value in query.items():
         test.query_params[name] = value
     return done(test.run())

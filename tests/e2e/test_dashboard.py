@@ -49,12 +49,13 @@ def browser(site: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, site: str) -> Iterator[Page]:
-    """A page that fails its test when a script fails or anything is fetched from elsewhere."""
+    """A page that fails its test when a script fails, is refused, or anything is fetched from elsewhere or missing."""
     wrong: list[str] = []
     here = urlsplit(site).netloc
     fresh = browser.new_page(viewport={"width": 1320, "height": 1000})
     fresh.set_default_timeout(120_000)
     fresh.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    fresh.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
     fresh.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
     fresh.on(
         "request",
