@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import ssl
 import statistics
 import sys
 import tempfile
@@ -82,7 +83,7 @@ async def _busy(server: Server, runs: Sequence[Trajectory], place: Path, options
             return await _chat(messages, **fields)
 
         api.chat = noting
-        rounds["engine"].append(await _rate(server, _engine(guard, runs, place / f"data{number}")))
+        rounds["engine"].append(await _engine(server, guard, runs, place / f"data{number}"))
         await guard.close()
         questions = [{**each, "cache_salt": f"plain-{salt}"} for each in asked]
         rounds["plain"].append(await _rate(server, _plain(server.url, questions, options.in_flight)))
@@ -104,16 +105,16 @@ async def _rate(server: Server, doing: Awaitable[None]) -> float:
     return (server.metric("vllm:prompt_tokens_total") - before) / seconds
 
 
-async def _engine(guard: ServerGuard, runs: Sequence[Trajectory], data: Path) -> None:
-    """A worker over a store in which all runs wait."""
-    async with EmbeddedServer(data, fsync="everysec") as server:
+async def _engine(server: Server, guard: ServerGuard, runs: Sequence[Trajectory], data: Path) -> float:
+    """The rate under a worker, over a store in which all runs wait by then."""
+    async with EmbeddedServer(data, fsync="everysec") as bundled:
         settings = load_settings(
             data=data,
-            redis={"url": server.url},
+            redis={"url": bundled.url},
             judge={"observations": "all", "quiet_s": 0},
             worker={"judging": max(16, guard.options.concurrency)},
         )
-        store, stop = connect(settings, server.url), asyncio.Event()
+        store, stop = connect(settings, bundled.url), asyncio.Event()
         for number, run in enumerate(runs):
             named = Trajectory(
                 id=f"run-{number}", digest="d", project="p", agents=run.agents, completion="final", missing=(),
@@ -121,20 +122,26 @@ async def _engine(guard: ServerGuard, runs: Sequence[Trajectory], data: Path) ->
             )  # fmt: skip
             await store.save_trajectory(named, [])
         worker = Worker(store, Judging(store, guard, settings), settings, name="w")
+
+        async def judged() -> None:
+            while (await store.projects()).get("p", {}).get("safe", 0) < len(runs):  # noqa: ASYNC110 - the store counts
+                await asyncio.sleep(0.1)
+
         async with asyncio.TaskGroup() as group:
             group.create_task(worker.run(stop))
-            while (await store.projects()).get("p", {}).get("safe", 0) < len(runs):  # noqa: ASYNC110 - the store counts
-                await asyncio.sleep(0.02)
+            rate = await _rate(server, judged())
             stop.set()
         await store.close()
+        return rate
 
 
 async def _plain(url: str, questions: Sequence[dict[str, Any]], in_flight: int) -> None:
     """As many requests in flight as the guard has, one after the other."""
     waiting = iter(questions)
+    trusted = ssl.create_default_context()  # once: it takes longer than an answer
 
     async def ask() -> None:
-        async with httpx.AsyncClient(timeout=300) as client:
+        async with httpx.AsyncClient(timeout=300, verify=trusted) as client:
             for body in waiting:
                 (await client.post(f"{url}/chat/completions", json=body)).raise_for_status()
 

@@ -34,12 +34,14 @@ class Look(NamedTuple):
         left: indices of planned steps that were put off, or that others are asking for.
         fresh: verdicts that were given in this look, by step.
         asked: how many of them, and of labels, a guard was asked for.
+        yielded: whether some of what is left was put off for others' sake, by a look that got on all the same.
     """
 
     diagnosis: Diagnosis
     left: tuple[int, ...]
     fresh: tuple[StepVerdict, ...]
     asked: int
+    yielded: bool = False
 
 
 async def diagnose(
@@ -77,6 +79,7 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
     known |= await terms.cache.get(fingerprint, unknown) if unknown else {}
     missing = [index for index in planned if keys[index] not in known]
     left: list[int] = []
+    yielded = False
     if missing and not terms.quiet and is_only_last(trajectory, missing[-1], policy.observations):
         left.append(missing.pop())
     telling = _Telling(trajectory, guard, terms, planned, keys, known)
@@ -97,12 +100,13 @@ async def look(trajectory: Trajectory, guard: Guard, terms: Terms) -> Look:
         left += await inquiry.ask(round_.first, more=bool(round_.then))
         put_off = bool(round_.then) and guard.info.served and await terms.others_wait()
         left += round_.then if put_off else await inquiry.ask(round_.then)
+        yielded = put_off or bool(round_.later)
     diagnosis = telling.diagnosis()
     onsets = policy.labels == "onset" or policy.share < 1
     if onsets and not left and await _label_onsets(diagnosis, inquiry, keys, known):
         diagnosis = telling.diagnosis()
     fresh = tuple(step for step in diagnosis.steps if step.index in inquiry.given)
-    return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked)
+    return Look(diagnosis, tuple(sorted(left)), fresh, inquiry.asked, yielded and inquiry.asked > 0)
 
 
 def _told_before(previous: Diagnosis | None, fingerprint: str) -> dict[str, Verdict]:

@@ -35,6 +35,10 @@ from agentdog.trajectory import Trajectory
 _PROGRESS_S = 0.5
 #: When what was put off is looked at again: soon, since whoever was in the way may be gone.
 _AGAIN_S = 1.0
+#: The same for what was put off for others' sake: a place behind them, since a pause would leave the guard idle.
+_BEHIND_OTHERS_S = 0.05
+#: How long a run that was put off is known as such; another worker may have taken it by then.
+_YIELDED_S = 10.0
 #: How long the answer to whether others wait holds: a look at a trajectory asks twice.
 _CROWD_S = 0.2
 #: How long a decision about alerts may take to hold.
@@ -139,10 +143,12 @@ class Judging:
         self._progress_s = progress_s
         self._clock = clock or SystemClock()
         self._crowd = (-math.inf, False)
+        self._yielded: dict[tuple[str, str], float] = {}
         self._decisions: dict[tuple[str, str], tuple[float, Tuning, Calibration | None]] = {}
 
     async def __call__(self, work: Work) -> None:
         """Brings a trajectory's diagnosis up to date, or says when to go on with it."""
+        self._yielded.pop((work.project, work.unit), None)
         assignment = await self._store.assignment(work.project, work.unit)
         if assignment is None:
             await self._store.leftovers(work.project, work.unit)
@@ -160,6 +166,8 @@ class Judging:
         if self._settings.outbound.otlp.endpoint is not None:
             await self._store.enqueue(work.project, [verdicts_unit(trajectory.id)])
         wait_s = self._wait_s(done, trajectory)
+        if done.yielded:
+            self._yielded[work.project, work.unit] = monotonic()
         if wait_s is not None:
             due_ns = self._clock.now_ns() + int(wait_s * _NANOS)
             await self._store.revisit(work.project, work.unit, due_ns, lane="judge")
@@ -230,11 +238,17 @@ class Judging:
         )
 
     async def _others_wait(self) -> bool:
-        """Whether more trajectories wait for the guard than this worker has in hand."""
+        """Whether trajectories wait for the guard beyond those in hand, and beyond those that were put off themselves.
+
+        If those counted, a backlog of many runs would be judged one prefix a look: each is put off for the others.
+        """
         asked_at, answer = self._crowd
-        if monotonic() - asked_at > _CROWD_S:
-            answer = await self._store.depth("judge") > self._settings.worker.judging
-            self._crowd = (monotonic(), answer)
+        now = monotonic()
+        if now - asked_at > _CROWD_S:
+            self._yielded = {unit: at for unit, at in self._yielded.items() if now - at < _YIELDED_S}
+            waiting = await self._store.depth("judge") - self._settings.worker.judging
+            answer = waiting > len(self._yielded)
+            self._crowd = (now, answer)
         return answer
 
     def _sampled(self, trajectory: Trajectory) -> bool:
@@ -251,7 +265,8 @@ class Judging:
         if done.left:
             stalled = any(step.verdict.reason is Reason.TIMED_OUT for step in done.fresh)
             quiet = self._settings.judge.quiet_s if done.left == (len(trajectory.steps) - 1,) else 0.0
-            return guard.retry_s if stalled else max(_AGAIN_S, quiet)
+            again = _BEHIND_OTHERS_S if done.yielded else max(_AGAIN_S, quiet)
+            return guard.retry_s if stalled else again
         return guard.retry_s if unsettled(done.diagnosis) and self._recent(trajectory) else None
 
     def _recent(self, trajectory: Trajectory) -> bool:

@@ -39,6 +39,7 @@ def test_while_others_wait_only_the_newest_is_asked_for_and_the_rest_is_caught_u
         while True:
             done = await look(turns(3), guard, Terms(cache=cache, others_wait=busy))
             left.append(done.left)
+            assert done.yielded is bool(done.left)
             if not done.left:
                 assert sorted(guard.asked) == [1, 3, 5, 6], "each once"
                 return left

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from agentdog.base.clock import parse_rfc3339
 from agentdog.guards import GuardInfo, Outcome, Reason, Verdict
@@ -95,6 +98,29 @@ def test_the_same_prefix_is_never_asked_twice(server_url: str) -> None:
             assert not await due(store)
         assert guard.asked == 3
         assert (await store.list(Query())).items[0].verdict == "safe"
+
+    play(server_url, scenario)
+
+
+def test_runs_that_were_put_off_themselves_are_nobody_to_wait_for(server_url: str) -> None:
+    guard = ScriptedGuard([SAFE])
+    guard.info = msgspec.structs.replace(guard.info, served=True)
+
+    async def scenario(store: RedisStore) -> None:
+        runs = [msgspec.structs.replace(three_turns(), id=f"t{n}", project=f"p{n}") for n in range(3)]
+        for made in runs:
+            await store.save_trajectory(made, [], records=1)
+        judge = Judging(store, guard, load_settings(worker={"judging": 1}), progress_s=0)
+
+        async def looked(number: int) -> int:
+            before, judge._crowd = guard.asked, (-math.inf, False)  # as if it were a while later
+            await judge(Work(project=f"p{number}", unit=f"t{number}", token="0/0-0", lane="judge"))
+            return guard.asked - before
+
+        assert [await looked(number) for number in (0, 1)] == [1, 1], (
+            "the newest prefix, while others have not even that"
+        )
+        assert await looked(2) == 3, "all the others were put off for its sake"
 
     play(server_url, scenario)
 
