@@ -243,17 +243,40 @@ def _approximate(
     }
 
 
-def overlaps(causal: CausalModel, steps: int, words: int, seeds: int) -> dict[str, Any]:
-    """How many of the exact leading three steps the approximate mode names, over generated runs; nothing is timed."""
-    chats, shares = Chats(causal.tokenizer, causal.name), []
-    for seed in range(seeds):
-        messages, leading = generated(steps, words, seed), []
+def overlaps(causal: CausalModel, runs: Iterator[tuple[str, list[Message]]]) -> Iterator[dict[str, Any]]:
+    """How many of the exact leading three steps the approximate mode names, run by run; nothing is timed."""
+    chats = Chats(causal.tokenizer, causal.name)
+    for name, messages in runs:
+        found = []
         for mode in ("paper", "approximate"):
             causal.forget()
-            found = likelihood.explain(causal, chats, messages, steps - 1, mode=mode, top_k=0)
-            leading.append(set(found.ranking[:3]))
-        shares.append(len(leading[0] & leading[1]) / 3)
-    return {"steps": steps, "runs": seeds, "top_3_overlap": statistics.mean(shares), "each": shares}
+            found.append(likelihood.explain(causal, chats, messages, len(messages) - 1, mode=mode, top_k=0))
+        exact, guessed = found
+        shared = set(exact.ranking[:3]) & set(guessed.ranking[:3])
+        weight = sum(exact.steps[at].score for at in guessed.ranking[:3]) / sum(
+            exact.steps[at].score for at in exact.ranking[:3]
+        )
+        yield {"trajectory": name, "steps": len(messages), "top_3_overlap": len(shared) / 3, "gain_share": weight}
+
+
+def _runs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message]]]:
+    """Yields runs for `overlaps`: so many generated ones of each length, or of each file, of 30 steps and more."""
+    for long in given.long:
+        if long.isdigit():
+            for seed in range(given.seed, given.seed + given.overlap):
+                yield f"generated, {long} steps, seed {seed}", generated(int(long), given.words, seed)
+            continue
+        cases = list(sniff.read(Path(long)))
+        random.Random(given.seed).shuffle(cases)
+        found = 0
+        for case in cases:
+            messages = messages_of(case.trajectory)
+            ends = [at + 1 for at, message in enumerate(messages) if message.role == "assistant"]
+            messages = messages[: max(ends, default=0)]
+            fits = len(messages) > 30 and sum(len(message.content) for message in messages) <= given.longest
+            if fits and found < given.overlap:
+                found += 1
+                yield case.trajectory.id, messages
 
 
 def _jobs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message], Sequence[Mode]]]:
@@ -286,13 +309,17 @@ def main() -> None:
     parser.add_argument("--modes", nargs="*", default=["compatible", "paper"])
     parser.add_argument("--seed", type=int, default=0, help="of generated runs")
     parser.add_argument("--overlap", type=int, default=0, metavar="RUNS", help="only: approximate against exact ranks")
+    parser.add_argument("--longest", type=int, default=20_000, help="characters of a file's run, for --overlap")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     causal = CausalModel(read(given.model), dtype=given.dtype, device=given.device)
     if given.overlap:
-        for long in filter(str.isdigit, given.long):
-            print(json.dumps(overlaps(causal, int(long), given.words, given.overlap)), flush=True)
+        shares = []
+        for row in overlaps(causal, _runs(given)):
+            shares.append(row["top_3_overlap"])
+            print(json.dumps(row), flush=True)
+        print(json.dumps({"runs": len(shares), "mean_top_3_overlap": statistics.mean(shares)}))
         return
     for name, messages, modes in _jobs(given):
         try:

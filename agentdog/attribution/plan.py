@@ -1,9 +1,10 @@
 """What the approximate mode reads: within a share of what plain reading reads, what tells most about the leading steps.
 
 A screen without a model (`agentdog.attribution.screen`) names candidates, which are read in any case; of the others as
-many as the budget allows, from the beginning on, so that gains are those of the whole run up to there. The target is
-scored in front of and behind each candidate. A stretch between two places that were scored has the sum of its steps'
-gains: where that could hide a leading step, it is halved (`halves`). Lengths are in characters. Pure.
+many as the budget allows, the likeliest first, since what a step that is left out would have gained falls to the
+candidate behind it. The target is scored in front of and behind each candidate. A stretch between two places that were
+scored has the sum of its steps' gains: where that could hide a leading step, it is halved (`halves`). Lengths are in
+characters. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 #: Of what plain reading reads to score all steps, one part in so many is read.
-SHARE = 21
+SHARE = 24
 #: Steps that are scored because the screen names them, beside the first and the last.
 NAMED = 6
 _AROUND = 30  # characters of a template around a message
@@ -52,7 +53,7 @@ def plan(lengths: Sequence[int], target: int, guesses: Sequence[float], *, apart
     scored = {0, *tried, *(at + 1 for at in tried)}
     left = plain // SHARE - sum(read[at] for at in tried) - len(scored) * target
     kept = set(tried)
-    for at in range(count):
+    for at in sorted(range(count), key=lambda at: (-guesses[at], at)):
         if at not in kept and read[at] <= left:
             kept.add(at)
             left -= read[at]
