@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chaos import power
 from tests.chaos.fuzz import fuzz
 from tests.chaos.kill import run
 from tests.support.tree import linux_only
@@ -26,4 +27,13 @@ def test_half_a_surrogate_pair_in_a_python_literal_can_be_stored() -> None:
 def test_kills_under_the_official_exporter_lose_and_double_nothing() -> None:
     found = run(4, fsync="always", seed=20261126)
     assert (found["lost"], found["doubled"], found["accounting_exact"]) == (0, 0, True)
+    assert found["acknowledged_spans"] > 0
+
+
+@pytest.mark.slow
+def test_a_machine_that_goes_down_loses_nothing_that_was_acknowledged() -> None:
+    if reason := power.why_not():
+        pytest.skip(reason)
+    found = power.run(1, fsync="always", seed=20261127)
+    assert (found["lost_spans"], found["accounting_exact"]) == (0, True)
     assert found["acknowledged_spans"] > 0
