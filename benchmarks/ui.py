@@ -1,9 +1,10 @@
 """First useful paint of the debugger's pages, beside an empty Streamlit page in the same browser in the same run.
 
-``python benchmarks/ui.py [--trajectories N] [--steps N] [--repeats N] [--json]``
+    python -m benchmarks.ui [--trajectories N] [--steps N] [--repeats N] [--json]
 
 Fills a store with runs and one long run, serves API and dashboard, and opens each page anew in a real Chromium until
-what a reader came for is drawn: the first rows of the list, the curve and the first steps of the run. Pages take turns.
+what a reader came for is drawn: the first rows of the list, the first steps of the run. Pages take turns. Then the API
+alone is asked for pages of the list, filtered and in other orders, near and far from its beginning.
 """
 
 from __future__ import annotations
@@ -18,78 +19,36 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-import msgspec
 from playwright.sync_api import Browser, sync_playwright
 
 import dashboard
-from agentdog.base.clock import rfc3339
-from agentdog.diagnosis.model import StepVerdict
-from agentdog.guards import Outcome
-from agentdog.trajectory import Step
+from agentdog.client import Client
+from benchmarks import ui_data
 from benchmarks.processes import Proc, answers, until
 from tests.e2e.browser import DEADLINE_S, chromium, launch, serving_dashboard
-from tests.support import runs
 from tests.support.live_api import serving_store
 from tests.support.ports import free_ports
-from tests.support.stores import running_server, store_at
+from tests.support.stores import running_server
 
 EMPTY = 'import streamlit as st\n\nst.markdown("empty")\n'
-_AT_ONCE = 64
-_SECOND = 1_000_000_000
-
-
-def long_run(steps: int) -> runs.Sample:
-    """A run of that many steps that goes wrong in its middle."""
-    sample = runs.injected()
-    base = sample.trajectory.steps
-    assert sample.diagnosis is not None
-    verdicts = {each.index: each.verdict for each in sample.diagnosis.steps}
-    made, judged = [], []
-    for index in range(steps):
-        of = base[index % len(base)]
-        step: Step = msgspec.structs.replace(of, id=f"long-{index}", index=index, sources=())
-        made.append(step)
-        verdict = verdicts.get(of.index)
-        if verdict is not None and (index >= steps // 2 or verdict.outcome is Outcome.SAFE):
-            judged.append(StepVerdict(step_id=step.id, index=index, verdict=verdict))
-    trajectory = msgspec.structs.replace(sample.trajectory, id="run-long", digest="digest-long", steps=tuple(made))
-    first = next(each for each in judged if each.verdict.outcome is Outcome.UNSAFE)
-    incident = msgspec.structs.replace(
-        sample.diagnosis.incidents[0], onset=first.index, onset_step_id=first.step_id, source_step=first.index - 3
-    )
-    diagnosis = msgspec.structs.replace(
-        sample.diagnosis, trajectory_id="run-long", digest="digest-long", steps=tuple(judged), incidents=(incident,)
-    )
-    return runs.Sample(trajectory=trajectory, diagnosis=diagnosis)
-
-
-async def fill(url: str, count: int, steps: int) -> None:
-    """Puts `count` short runs and the long one into a store."""
-    store = store_at(url)
-    free = asyncio.Semaphore(_AT_ONCE)
-    benign = runs.benign()
-    assert benign.diagnosis is not None
-
-    async def one(n: int) -> None:
-        run, digest = f"run-{n}", f"digest-{n}"
-        made = tuple(
-            msgspec.structs.replace(
-                step, id=f"{n}-{step.index}", start_time=rfc3339(runs.START_NS + n * _SECOND), end_time=None, sources=()
-            )
-            for step in benign.trajectory.steps
-        )
-        trajectory = msgspec.structs.replace(benign.trajectory, id=run, digest=digest, session_id=None, steps=made)
-        diagnosis = msgspec.structs.replace(benign.diagnosis, trajectory_id=run, digest=digest)
-        async with free:
-            await runs.put(store, runs.Sample(trajectory=trajectory, diagnosis=diagnosis))
-
-    try:
-        for begin in range(0, count, 1000):
-            await asyncio.gather(*(one(n) for n in range(begin, min(begin + 1000, count))))
-        await runs.put(store, long_run(steps))
-    finally:
-        await store.close()
+#: Pages of the list that the API is asked for, by what they are; `far` pages are read by their cursors first.
+QUERIES: dict[str, dict[str, Any]] = {
+    "newest": {},
+    "by P(unsafe)": {"sort": "p_unsafe"},
+    "by steps, fewest first": {"sort": "steps", "order": "lowest"},
+    "unsafe, by duration": {"verdict": "unsafe", "sort": "duration"},
+    "safe, by P(unsafe)": {"verdict": "safe", "sort": "p_unsafe"},
+    "unsafe with a rare tool, by P(unsafe)": {"verdict": "unsafe", "tool": "tool-39", "sort": "p_unsafe"},
+    "of one agent in an hour, by steps": {
+        "agent": "agent-1",
+        "since": "2026-09-22T10:00:00Z",
+        "until": "2026-09-22T11:00:00Z",
+        "sort": "steps",
+    },
+}
+_ROWS, _FAR = 25, 40
 
 
 @contextmanager
@@ -120,20 +79,45 @@ def painted(browser: Browser, url: str, wanted: str) -> float:
         page.close()
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
+def asked(api: str, repeats: int) -> dict[str, dict[str, float]]:
+    """Returns milliseconds of the API's answer to each query, median: its first page, and one a thousand rows on."""
+    client, told = Client(api, timeout=DEADLINE_S), {}
+    for name, query in QUERIES.items():
+        cursor: str | None = None
+        for _ in range(_FAR):
+            cursor = client.trajectories(**query, limit=_ROWS, cursor=cursor).get("next")
+            if cursor is None:
+                break
+        told[name] = {"first_ms": _median_ms(client, query, None, repeats)}
+        if cursor is not None:
+            told[name]["far_ms"] = _median_ms(client, query, cursor, repeats)
+    return told
+
+
+def _median_ms(client: Client, query: dict[str, Any], cursor: str | None, repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        client.trajectories(**query, limit=_ROWS, cursor=cursor)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         server = stack.enter_context(running_server())
         began = time.perf_counter()
-        asyncio.run(fill(server.url, options.trajectories, options.steps))
+        asyncio.run(ui_data.fill(server.url, options.trajectories, options.whole, options.steps))
         filled = time.perf_counter() - began
         api = stack.enter_context(serving_store(server.url))
         site = stack.enter_context(serving_dashboard(api))
-        empty = stack.enter_context(empty_page(folder))
         pages = {
-            "empty page": (empty, "[data-testid=stMarkdown]"),
+            "empty page": (stack.enter_context(empty_page(folder)), "[data-testid=stMarkdown]"),
             "list": (f"{site}/trajectories", ".row"),
-            "trajectory": (f"{site}/trajectory?id=run-long", ".steps .step"),
+            "list, unsafe by P": (f"{site}/trajectories?verdict=unsafe&sort=p_unsafe", ".row"),
+            "trajectory": (f"{site}/trajectory?id={ui_data.LONG}", ".steps .step"),
         }
+        queries = asked(api, options.repeats)
         playwright = stack.enter_context(sync_playwright())
         browser = launch(playwright)
         stack.callback(browser.close)
@@ -143,12 +127,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         for _ in range(options.repeats):
             for name, (url, wanted) in pages.items():
                 seen[name].append(painted(browser, url, wanted))
-    return {"trajectories": options.trajectories, "steps": options.steps, "filled_s": filled, "seconds": seen}
+    sizes = {name: getattr(options, name) for name in ("trajectories", "whole", "steps")}
+    return sizes | {"filled_s": filled, "load": os.getloadavg()[0], "seconds": seen, "api": queries}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trajectories", type=int, default=100_000)
+    parser.add_argument("--whole", type=int, default=500, help="of which are stored whole, the others as rows")
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", action="store_true")
@@ -161,17 +147,17 @@ def main() -> None:
         print(json.dumps(found))
         return
     seconds = found["seconds"]
-    assert isinstance(seconds, dict)
     base = statistics.median(seconds["empty page"])
-    print(f"{options.trajectories:,} trajectories, one of {options.steps:,} steps; filled in {found['filled_s']:.0f} s")
+    print(
+        f"{found['trajectories']:,} trajectories, one of {found['steps']:,} steps; filled in {found['filled_s']:.0f} s;"
+        f" load {found['load']:.1f}"
+    )
     for name, times in seconds.items():
         middle = statistics.median(times)
-        more = (
-            ""
-            if name == "empty page"
-            else f", {middle - base:+.2f} s against the empty page ({middle / base:.1f} times)"
-        )
-        print(f"{name:12} median {middle:.2f} s of {len(times)}, {min(times):.2f} to {max(times):.2f}{more}")
+        more = "" if name == "empty page" else f", {middle - base:+.2f} s against it ({middle / base:.1f} times)"
+        print(f"{name:18} median {middle:.2f} s of {len(times)}, {min(times):.2f} to {max(times):.2f}{more}")
+    for name, took in found["api"].items():
+        print(f"API, {name:38} " + ", ".join(f"{which[:-3]} page {ms:.1f} ms" for which, ms in took.items()))
 
 
 if __name__ == "__main__":
