@@ -18,7 +18,7 @@ from agentdog.service.figures import Figures
 from agentdog.service.inline import Checker, PolicyFile
 from agentdog.service.judging import Judging
 from agentdog.service.learning import Learning
-from agentdog.service.process import beat, configure_logging, step_back, stop_event
+from agentdog.service.process import beat, configure_logging, settle_memory, step_back, stop_event
 from agentdog.service.progress import Pulse
 from agentdog.service.redaction import Redactor, redactor_of
 from agentdog.service.retention import Retention
@@ -57,6 +57,7 @@ async def run_serve(settings: Settings, *, tethered: bool = False) -> None:
             if tethered:
                 beating = asyncio.create_task(beat(lambda: True))  # it answers: that is all that can be asked of it
                 stack.callback(beating.cancel)
+            settle_memory()
             await serve(settings, store, guard, stop, checker, redactor=redactor, tracer=tracer)
 
 
@@ -100,6 +101,7 @@ async def run_worker(settings: Settings, *, tethered: bool = False) -> None:
                 explain=one_after_the_other(explaining, attributing),
                 pulse=pulse,
             )
+            settle_memory()
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(figures.run())
                 keeping = group.create_task(Retention(store, settings, owner=name, figures=figures).run())

@@ -44,6 +44,7 @@ class Memory:
         self._limit = limit
         self._lock = Lock()
         self._by_unit: dict[tuple[str, str], _Remembered] = {}  # the least recently used first
+        self._total = 0  # size of all; adding it up anew would cost more than weaving once thousands are remembered
 
     def join_keys(self, records: Iterable[Record], *, project: str = "default") -> frozenset[str]:
         """See `reconstruct.join_keys`."""
@@ -89,17 +90,16 @@ class Memory:
                     self._forget(known)
             means.names = list(dict.fromkeys((*means.names, *names)))
             self._by_unit.update((name, means) for name in means.names)
-            kept = list({id(each): each for each in self._by_unit.values()}.values())
-            total = sum(each.size for each in kept)
-            for each in kept:
-                if total <= self._limit:
-                    break
-                total -= each.size
-                self._forget(each)
+            means.counted = means.size
+            self._total += means.counted
+            while self._total > self._limit and self._by_unit:
+                self._forget(next(iter(self._by_unit.values())))
 
     def _forget(self, means: _Remembered) -> None:
         for name in means.names:
             self._by_unit.pop(name, None)
+        self._total -= means.counted
+        means.counted = 0
 
 
 class _Linked(msgspec.Struct):
@@ -116,6 +116,7 @@ class _Remembered(Means):
     def __init__(self) -> None:
         self.names: list[tuple[str, str]] = []
         self.size = 0
+        self.counted = 0  # of that, what the memory has counted
         self._readings: dict[str, tuple[Span | None, tuple[Log, ...], Reading]] = {}
         self._heard: dict[str, Heard] = {}
         self._placed: dict[str, tuple[tuple[str, ...], list[object], Heard]] = {}

@@ -49,6 +49,8 @@ class Journal:
         self._memory = memory
         self._joins = Joins(link)
         self._shelves: dict[tuple[str, str], Shelf] = {}  # the least recently used first
+        self._sizes: dict[tuple[str, str], int] = {}  # of shelves as they were kept last
+        self._total = 0
 
     async def append(self, project: str, batch: Received) -> Receipt:
         """Writes a request's records in one round trip; atomic per unit and bundle; durable once it returns."""
@@ -114,7 +116,7 @@ class Journal:
 
     def drop(self, project: str, unit: str) -> None:
         """Forgets what was read of a unit."""
-        self._shelves.pop((project, unit), None)
+        self._put_away((project, unit))
 
     async def of_key(self, name: bytes) -> tuple[Record, ...]:
         """Returns the records under one key, read from the store and kept nowhere."""
@@ -143,7 +145,7 @@ class Journal:
         folds = await beside(shelf.size < _SMALL, shelf.folds)
         for chunk in _chunks(folds):
             if not await self._link.run(scripts.FOLD, [keys.records(project, unit)], *_arguments(chunk)):
-                self._shelves.pop(key, None)  # somebody else folded, or deleted: what lies there is to be read anew
+                self._put_away(key)  # somebody else folded, or deleted: what lies there is to be read anew
                 return
         shelf.settle(folds)
 
@@ -173,11 +175,15 @@ class Journal:
         return shelf
 
     def _keep(self, key: tuple[str, str], shelf: Shelf) -> None:
+        self._put_away(key)
+        self._shelves[key], self._sizes[key] = shelf, shelf.size
+        self._total += shelf.size
+        while self._total > _KEPT_BYTES:
+            self._put_away(next(iter(self._shelves)))
+
+    def _put_away(self, key: tuple[str, str]) -> None:
         self._shelves.pop(key, None)
-        self._shelves[key] = shelf
-        total = sum(each.size for each in self._shelves.values())
-        while total > _KEPT_BYTES:
-            total -= self._shelves.pop(next(iter(self._shelves))).size
+        self._total -= self._sizes.pop(key, 0)
 
 
 def _unread(project: str, unit: str, shelf: Shelf) -> Command:

@@ -50,6 +50,7 @@ key (``ad:{pNN}:…``)                      what
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 from zlib import crc32
 
@@ -66,6 +67,7 @@ _SHARDS = (
 GROUP = "weave"
 
 _READABLE = 128
+_CACHED = 1 << 13  # names are asked for again within the same unit of work, and those of indexes for every run
 
 #: Pattern of all units' records.
 ALL_RECORDS = "ad:{p*}:records:*"
@@ -81,6 +83,7 @@ SAVED_VIEWS = "ad:{p00}:saved-views"
 INDEXED = "ad:{p00}:indexed"
 
 
+@lru_cache(maxsize=_CACHED)
 def partition(*parts: str) -> int:
     """Returns the partition of what these parts name; stable for ever, since data lies by it."""
     return crc32("\0".join(parts).encode("utf-8", "surrogatepass")) % PARTITIONS
@@ -91,6 +94,7 @@ def shard(*parts: str) -> int:
     return partition(*parts) // (PARTITIONS // _SHARDS) * (PARTITIONS // _SHARDS)
 
 
+@lru_cache(maxsize=_CACHED)
 def key(number: int, *parts: str) -> str:
     """Joins a key in one partition; a part too long to read is replaced by its digest."""
     return f"ad:{{p{number:02}}}:" + ":".join(p if len(p) <= _READABLE else digest(p) for p in parts)

@@ -141,9 +141,7 @@ class Link:
         stage waits for the one before. Where a server forgot a script, that stage and all after it are sent once more:
         every command has to bear that. Returns the answers by stage, or raises the first error.
         """
-        with store_errors():
-            clustered = (await self._known()).clustered
-        if clustered:
+        if await self.is_cluster():
             return [await self.many(stage) for stage in stages]
         commands = [command for stage in stages for command in stage]
         begins = [sum(map(len, stages[:at])) for at in range(len(stages) + 1)]
@@ -210,6 +208,11 @@ class Link:
                 wire.close()
                 raise
             return wire
+
+    async def is_cluster(self) -> bool:
+        """Whether keys lie on several servers, so that no command may name those of several slots."""
+        with store_errors():
+            return (await self._known()).clustered
 
     @property
     def clustered(self) -> bool:

@@ -49,7 +49,8 @@ class Queue:
         self._noted_at = -math.inf
         self._rung_ms = -_RING_MS
         self._ready = False
-        self._streams = {keys.work(number, lane).encode(): number for number in _ALL}
+        self._names = [keys.work(number, lane) for number in _ALL]
+        self._streams = {name.encode(): number for number, name in zip(_ALL, self._names, strict=True)}
         self._bell = Doorbell(link, self._streams)
         self._promising: set[int] = set()  # partitions that may hold something new
         self._next_sweep = 0.0
@@ -135,7 +136,7 @@ class Queue:
 
     async def depth(self) -> int:
         """Returns how many units wait or are being worked on."""
-        return sum(await self._link.many([("XLEN", keys.work(n, self._lane)) for n in _ALL]))
+        return sum(await self._sizes())
 
     async def later(self) -> int:
         """Returns how many units are to be looked at again at a time of their own."""
@@ -223,8 +224,14 @@ class Queue:
 
     async def _filled(self) -> Sequence[int]:
         """Returns the partitions where something waits, or is being worked on: what was done is deleted."""
-        sizes = await self._link.many([("XLEN", keys.work(n, self._lane)) for n in _ALL])
-        return [number for number, size in zip(_ALL, sizes, strict=True) if size]
+        return [number for number, size in zip(_ALL, await self._sizes(), strict=True) if size]
+
+    async def _sizes(self) -> Sequence[int]:
+        """Returns how much lies in each partition; asked several times a second, busy or idle."""
+        if await self._link.is_cluster():
+            return await self._link.many([("XLEN", name) for name in self._streams])
+        sizes: Sequence[int] = await self._link.run(scripts.LENGTHS, self._names)
+        return sizes
 
     def _some(self, count: int) -> Sequence[int]:
         return random.sample(sorted(self._promising), min(max(count, 1), len(self._promising)))

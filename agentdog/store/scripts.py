@@ -1,4 +1,7 @@
-"""What must happen at once, as Lua: each script touches one partition and runs alike on Redis ≥ 7 and Valkey."""
+"""What must happen at once, as Lua: each script touches one partition and runs alike on Redis ≥ 7 and Valkey.
+
+`LENGTHS` alone is of all partitions, and is not for clusters.
+"""
 
 from __future__ import annotations
 
@@ -180,6 +183,13 @@ for _, entry in ipairs(entries) do
 end
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return {entries, last[1] and last[1][1] == entries[#entries][1] and 0 or 1}
+""")
+
+#: Counts the entries of streams: one command instead of one per stream, where one server has them all. KEYS streams.
+LENGTHS = Script("""
+local sizes = {}
+for i = 1, #KEYS do sizes[i] = redis.call('XLEN', KEYS[i]) end
+return sizes
 """)
 
 #: Queues a unit unless it waits already. KEYS dirty, work; ARGV project, unit.

@@ -301,3 +301,20 @@ def test_nobody_but_an_agent_can_write_calls(role: str) -> None:
     text = '[{"type": "tool_use", "id": "c", "name": "send_money", "input": {}}]'
     (read,) = decode_messages([{"role": role, "content": text}])
     assert (read.role, read.text, read.calls) == (role, text, ())
+
+
+def test_a_list_read_item_by_item_says_what_it_says_as_a_whole() -> None:
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '{"a": 1}'}}]}
+    history: list[Any] = [
+        {"role": "user", "content": "hi"},
+        call,
+        {"role": "tool", "content": "[1, 2]"},
+        "text",
+        None,
+        5,
+    ]
+    for size in range(len(history) + 1):
+        for _ in range(2):
+            assert decode_messages(json.dumps(history[:size])) == decode_messages(history[:size])
+    cut = json.dumps(history)[:-30]
+    assert decode_messages(cut) == decode_messages(" " + cut)

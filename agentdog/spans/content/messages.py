@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -41,6 +42,9 @@ _ITEMS: dict[str, Speaker] = {
     "tool_use": "agent", "tool_call": "agent", "function_call_output": "tool", "custom_tool_call_output": "tool",
     "tool_result": "tool", "tool_call_response": "tool",
 }  # fmt: skip
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+#: Entries of message lists that are remembered, and the most bytes of one.
+_REMEMBERED, _SMALL = 2048, 8192
 _REPR = re.compile(r"\A(Response|Function|Tool|Chat)\w*\(.*\)\s*\Z", re.S)
 _MESSAGE_REPR = re.compile(r"\A\w*Message\(.*\)\Z", re.S)
 _BODY = ("parts", "content", "contents", "blocks", "_content", "text", "tool_result")
@@ -99,6 +103,11 @@ def merge_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 
 def _decode(raw: Any, default: Speaker) -> list[Message]:  # noqa: ANN401
+    known = _item_by_item(raw, default) if isinstance(raw, str) and raw.startswith("[") else None
+    return _decode_whole(raw, default) if known is None else known
+
+
+def _decode_whole(raw: Any, default: Speaker) -> list[Message]:  # noqa: ANN401
     value = load_container(raw)
     if isinstance(value, list):
         return [m for item in value for m in _decode(_from_repr(item), default)]
@@ -113,6 +122,20 @@ def _decode(raw: Any, default: Speaker) -> list[Message]:  # noqa: ANN401
     if not _holds_messages(found):
         return [Message(role=default, text=text, truncated=True)]
     return mark_cut(_decode(prune(found), default))
+
+
+def _item_by_item(text: str, default: Speaker) -> list[Message] | None:
+    """Reads a list in JSON; None where it is none. Model calls repeat the history, so most items were read before."""
+    try:
+        items = [bytes(item) for item in _items(text)]
+        return [m for item in items for m in (_item if len(item) <= _SMALL else _item.__wrapped__)(item, default)]
+    except (msgspec.DecodeError, RecursionError):
+        return None  # one that is not JSON all through is read as a whole
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _item(text: bytes, default: Speaker) -> tuple[Message, ...]:
+    return tuple(_decode(_from_repr(msgspec.json.decode(text)), default))
 
 
 def mark_cut(messages: Iterable[Message]) -> list[Message]:
