@@ -4,17 +4,20 @@
     python -m benchmarks.cost_and_quality --data FOLDER [--sets a,b] [--small-model ROWS] [--json]
 
 FOLDER holds the files of rows, in any format that `atbench` reads. Each set is judged through `atbench` with ``--mode
-every-step`` by the embedded guard, and its first ROWS rows by SmolLM2-135M behind a real llama.cpp server: a wiring
-fixture that knows nothing of safety, which shows what flickering verdicts do to each rule.
+every-step`` by the embedded guard, and ROWS rows of R-Judge, spread evenly over the file, by SmolLM2-135M behind a real
+llama.cpp server: a wiring fixture that knows nothing of safety, which shows what flickering verdicts do to each rule.
+Its cut is put into the midst of what it answers, since it never says more than 0.1.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +30,7 @@ from atbench.report import Report
 from atbench.show import percent, with_bounds
 from benchmarks.results import judge
 
-SMALL = ("rjudge564", "asse_security")
+SMALL, SMALL_CUT = "rjudge564", 0.04
 
 
 def main() -> int:
@@ -63,10 +66,13 @@ def _small(data: Path, rows: int) -> Iterator[tuple[str, Report]]:
 
     if missing := llama_server.missing():
         raise SystemExit(missing)
-    with llama_server.llama_server() as (url, _):
-        for name in SMALL:
-            uri = f"server:{url}?model=smollm2&concurrency=1&timeout=300"
-            yield f"{name}, SmolLM2", _judge(data / f"{name}.jsonl.gz", uri, Taking(limit=rows))
+    path = data / f"{SMALL}.jsonl.gz"
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    with tempfile.TemporaryDirectory() as folder, llama_server.llama_server() as (url, _):
+        some = Path(folder) / "rows.jsonl"
+        some.write_bytes(b"".join(lines[:: max(1, len(lines) // rows)][:rows]))
+        uri = f"server:{url}?model=smollm2&concurrency=1&timeout=300&threshold={SMALL_CUT}"
+        yield f"{SMALL}, SmolLM2", _judge(some, uri, Taking())
 
 
 def _judge(path: Path, guard: str, taking: Taking) -> Report:

@@ -72,23 +72,14 @@ def llama_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if why := vllm.missing():
-        pytest.skip(why)
-    folder = tmp_path_factory.mktemp("wiring")
-    with vllm.vllm_server(vllm.model(folder / "model"), folder / "server.log") as running:
-        yield running.url
-
-
 def test_smollm2_on_llama_cpp(subset: Path, tmp_path: Path, llama_url: str) -> None:
     out = tmp_path / "out"
     guard = f"server:{llama_url}?model=smollm2&pack=agentdog-1.0-binary&timeout=300&concurrency=1"
     held(run(subset, guard, "--out", str(out)), out)
 
 
-def test_a_model_on_vllm_in_both_modes(subset: Path, tmp_path: Path, vllm_url: str) -> None:
-    guard = f"server:{vllm_url}?model=guard&pack=agentdog-1.0-binary&timeout=300"
+def test_a_model_on_vllm_in_both_modes(subset: Path, tmp_path: Path, vllm_running: vllm.Running) -> None:
+    guard = f"server:{vllm_running.url}?model=guard&pack=agentdog-1.0-binary&timeout=300"
     whole, steps = tmp_path / "whole", tmp_path / "steps"
     found = run(subset, guard, "--out", str(whole))
     held(found, whole)

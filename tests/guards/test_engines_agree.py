@@ -18,7 +18,7 @@ from tests.guards.runs import HEADER, run_of
 from tests.support import there
 from tests.support import vllm_server as vllm
 
-# Each of vLLM's starts takes half a minute on quiet cores, several where others run their tests too.
+# vLLM's start takes half a minute on quiet cores, several where others run their tests too.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("models")]
 RUNS = [run_of(seed) for seed in range(20)]
 ASKED = "threshold=0.000001&axes=1&pack=agentdog-1.0-fg"
@@ -37,8 +37,8 @@ async def all_of(guard: Guard) -> list[Verdict]:
 
 
 @pytest.fixture(scope="module")
-def local(wiring: Path) -> list[Verdict]:
-    uri = f"local:{wiring / 'qwen3'}?{ASKED}&dtype=float32"
+def local(vllm_model: Path) -> list[Verdict]:
+    uri = f"local:{vllm_model}?{ASKED}&dtype=float32"
     return [verdict for [verdict] in there.verdicts(uri, "whole", HEADER, RUNS)]
 
 
@@ -59,11 +59,8 @@ def agree(found: list[Verdict], local: list[Verdict]) -> None:
     print(f"labels alike: {equal}, likeliest label = greedily written label: {likeliest}, of {3 * len(found)}")
 
 
-def test_a_local_model_answers_as_the_served_one(wiring: Path, local: list[Verdict], tmp_path: Path) -> None:
-    if why := vllm.missing():
-        pytest.skip(why)
-    with vllm.vllm_server(wiring / "qwen3", tmp_path / "server.log") as running:
-        agree(asyncio.run(all_of(factory.build(f"server:{running.url}?{ASKED}&timeout=300"))), local)
+def test_a_local_model_answers_as_the_served_one(vllm_running: vllm.Running, local: list[Verdict]) -> None:
+    agree(asyncio.run(all_of(factory.build(f"server:{vllm_running.url}?{ASKED}&timeout=300"))), local)
 
 
 async def judged_then_killed(guard: EngineGuard) -> tuple[list[Verdict], list[Verdict]]:
@@ -87,10 +84,8 @@ async def judged_then_killed(guard: EngineGuard) -> tuple[list[Verdict], list[Ve
     return found, left
 
 
-def test_vllms_engine_judges_twenty_runs_as_a_local_model_does(wiring: Path, local: list[Verdict]) -> None:
-    if why := vllm.missing():
-        pytest.skip(why)
-    uri = f"vllm:{wiring / 'qwen3'}?{ASKED}&dtype=float32&eager=1&cache=1&python={vllm.PYTHON}"
+def test_vllms_engine_judges_twenty_runs_as_a_local_model_does(vllm_model: Path, local: list[Verdict]) -> None:
+    uri = f"vllm:{vllm_model}?{ASKED}&dtype=float32&eager=1&cache=1&python={vllm.PYTHON}"
     guard = factory.build(uri)
     assert isinstance(guard, EngineGuard)
     found, left = asyncio.run(judged_then_killed(guard))
