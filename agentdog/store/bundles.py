@@ -10,7 +10,7 @@ Invariant: records of a bundle are rewritten all at once or not at all, so whoev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -92,6 +92,11 @@ def refers_to(stored: bytes) -> bytes | None:
 def is_bundled(stored: bytes) -> bool:
     """Whether a stored record lies in a bundle."""
     return stored[:1] in (_HOLDER, _MEMBER)
+
+
+def is_torn(stored: Mapping[bytes, bytes]) -> bool:
+    """Whether these values of one hash were read partly before and partly after a bundle was taken apart."""
+    return any(value[:1] == _MEMBER and stored[value[_HEAD:]][:1] != _HOLDER for value in stored.values())
 
 
 def place(stored: bytes) -> int:

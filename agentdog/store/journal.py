@@ -19,7 +19,7 @@ from agentdog.base.threads import beside
 from agentdog.spans import Memory
 from agentdog.spans.records import Arrived, Received, Record
 from agentdog.store import keys, refusals, scripts
-from agentdog.store.bundles import MOST, bundles
+from agentdog.store.bundles import MOST, bundles, is_torn
 from agentdog.store.contract import Receipt
 from agentdog.store.deltas import refers_to
 from agentdog.store.index import Joins
@@ -127,13 +127,16 @@ class Journal:
         """Returns the bytes of one record; None when it is gone."""
         name, stored = keys.records(project, unit), dict[bytes, bytes]()
         at: bytes | None = field
-        while at is not None:
-            if len(stored) == _HOPS:  # a long chain: all at once instead
-                stored = _pairs(await self._link.one("HGETALL", name))
-            value = stored.get(at) or await self._link.one("HGET", name, at)
+        while at is not None and at not in stored and len(stored) < _HOPS:
+            value = await self._link.one("HGET", name, at)
             if value is None:
                 return None
             stored[at], at = value, refers_to(value)
+        if at is not None or is_torn(stored):
+            # A long chain, or a bundle that somebody took apart between two looks: all at once instead.
+            stored = _pairs(await self._link.one("HGETALL", name))
+            if field not in stored:
+                return None
         return await beside(len(stored) == 1, raw_of, field, stored)
 
     async def trim(self, project: str, unit: str) -> None:

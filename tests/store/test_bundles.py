@@ -15,7 +15,7 @@ from agentdog.spans.otlp_encode import encode_traces
 from agentdog.spans.records import Arrived, Received, Sealed, Span
 from agentdog.store import keys
 from agentdog.store.bundles import MOST, bundles, is_bundled, records_in
-from agentdog.store.codec import encode, pack
+from agentdog.store.codec import encode, pack, unpack
 from agentdog.store.redis_store import RedisStore
 from agentdog.store.shelf import field_of
 from tests.spans.compare import CAPTURES, load, scenarios
@@ -113,3 +113,30 @@ def test_what_an_earlier_version_appended_is_read_and_folded_with_the_rest(with_
         await asyncio.gather(reader.close(), cold.close())
 
     with_store(scenario)
+
+
+def test_a_record_is_read_while_another_takes_its_bundle_apart(server_url: str, monkeypatch: Any) -> None:
+    """A member is read, then the bundle is folded by somebody else, then its holder is read."""
+    spans = [span(0, number, said=f"words {number} " * 40) for number in range(6)]
+    unit = spans[0].unit
+
+    async def scenario(store: RedisStore) -> None:
+        await store.append("p", sealed(spans))
+        folding = store_at(server_url)
+        await folding.gather("p", unit)
+        ask, asked = store._link.one, list[str]()
+
+        async def meddled(*command: Any) -> Any:
+            asked.append(command[0])
+            if len(asked) == 2:
+                await folding.trim("p", unit)
+            return await ask(*command)
+
+        monkeypatch.setattr(store._link, "one", meddled)
+        raw = await store._journal.raw("p", unit, field_of(spans[3]))
+        assert raw is not None
+        assert unpack(raw, Span) == spans[3]
+        assert asked[:2] == ["HGET", "HGET"], "the bundle was taken apart between the two"
+        await folding.close()
+
+    play(server_url, scenario)
