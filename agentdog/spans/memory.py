@@ -72,6 +72,13 @@ class Memory:
         self._put(names, means)
         return woven
 
+    def forget(self, project: str, unit: str) -> None:
+        """Forgets what was read and woven of a unit, and of those it was woven with."""
+        with self._lock:
+            known = self._by_unit.get((project, unit))
+            if known is not None:
+                self._forget(known)
+
     def _take(self, names: list[tuple[str, str]]) -> _Remembered:
         """Takes out what is known of any of the units; of several memories, the largest."""
         with self._lock:

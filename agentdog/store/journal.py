@@ -117,6 +117,7 @@ class Journal:
     def drop(self, project: str, unit: str) -> None:
         """Forgets what was read of a unit."""
         self._put_away((project, unit))
+        self._memory.forget(project, unit)
 
     async def of_key(self, name: bytes) -> tuple[Record, ...]:
         """Returns the records under one key, read from the store and kept nowhere."""

@@ -117,6 +117,17 @@ def test_what_is_remembered_is_bounded() -> None:
     assert {unit for _, unit in roomy._by_unit} == {known[0].unit}
 
 
+def test_what_is_forgotten_is_not_remembered() -> None:
+    known, memory = run(12), Memory()
+    memory.reconstruct(known)
+    memory.forget("default", "trace:another")
+    assert memory._by_unit
+    memory.forget("default", known[0].unit)
+    assert not memory._by_unit
+    assert memory._total == 0
+    assert remembered(memory, known) == pure(known)
+
+
 def test_equal_is_not_the_same_where_true_is_one() -> None:
     for value in (True, 1, 1.0):
         call = message("assistant", calls=(("c", "look", {"at": value}),))

@@ -83,6 +83,7 @@ def test_what_is_deleted_is_nowhere_and_the_rest_stays(server_url: str) -> None:
         assert (len(told.runs), told.units) == (1, 1)
         assert await store.erase("p", [unit]) == told
         await store.erase("q", [other])
+        assert {each for _, each in store.memory._by_unit} <= {kept_unit}, "nor does this process remember it"
 
         texts = await everything(server_url)
         assert [text[:100] for text in texts if MARK in text] == []
