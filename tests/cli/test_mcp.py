@@ -8,6 +8,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
+pytest.importorskip("mcp", reason="extra `mcp` is not installed: make test-all has it")
 from mcp import Client, StdioServerParameters
 
 Ask = Callable[..., Awaitable[Any]]
