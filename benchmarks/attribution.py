@@ -273,7 +273,7 @@ def _runs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message]]]:
             messages = messages_of(case.trajectory)
             ends = [at + 1 for at, message in enumerate(messages) if message.role == "assistant"]
             messages = messages[: max(ends, default=0)]
-            fits = len(messages) > 30 and sum(len(message.content) for message in messages) <= given.longest
+            fits = len(messages) >= 30 and sum(len(message.content) for message in messages) <= given.longest
             if fits and found < given.overlap:
                 found += 1
                 yield case.trajectory.id, messages

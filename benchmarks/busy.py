@@ -33,7 +33,8 @@ from agentdog.service.worker import Worker
 from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
 from benchmarks.every_step import run_of
-from benchmarks.served import Server, add_arguments, guard_server, machine
+from benchmarks.processes import machine
+from benchmarks.served import Server, add_arguments, guard_server
 
 
 def main() -> int:

@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from typing import Any, cast
 
 import httpx
 import msgspec
-from processes import answers, until
+from processes import answers, machine, until
 
 from agentdog.base.stats import quantile
 from agentdog.guards import GuardSession, Health
@@ -55,7 +54,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     report: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "processor": asyncio.run(processor(options.calls)),
     }

@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from atbench.data import Taking
 from atbench.record import Mode
 from atbench.report import Report
 from atbench.show import percent, with_bounds
+from benchmarks.processes import machine
 from benchmarks.results import judge
 
 SMALL, SMALL_CUT = "rjudge564", 0.04
@@ -51,8 +50,7 @@ def main() -> int:
     if options.json:
         print(json.dumps({name: msgspec.to_builtins(one.flagging) for name, one in found.items()}, indent=2))
         return 0
-    machine = f"{platform.machine()}, {os.cpu_count()} shared cores, no GPU, Python {platform.python_version()}"
-    print(f"{machine}, {time.strftime('%Y-%m-%d')}\n")
+    print(f"{machine()}, no GPU, {time.strftime('%Y-%m-%d')}\n")
     print("| set, guard | rows, unsafe | verdicts a run | seconds a run | rule | recall | false alarms | withdrawn |")
     print("|---|---|---|---|---|---|---|---|")
     for name, one in found.items():

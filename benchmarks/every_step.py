@@ -43,7 +43,8 @@ from agentdog.guards.served import Served
 from agentdog.guards.server import ServerGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall, Trajectory
 from agentdog.trajectory.render import render_step
-from benchmarks.served import Server, add_arguments, guard_server, machine
+from benchmarks.processes import machine
+from benchmarks.served import Server, add_arguments, guard_server
 from tests.support import vllm_server as vllm
 
 MEDIAN, SPREAD = 133, 20
@@ -88,7 +89,9 @@ def main() -> int:
     add_arguments(parser)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    lengths = [int(part) for part in options.steps.split(",")]
+    lengths, chosen = [int(part) for part in options.steps.split(",")], options.ways.split(",")
+    if chosen[0] != "once" or not {*chosen} <= {*WAYS}:
+        parser.error(f"--ways: `once` first, then any of {', '.join(WAYS)}")
     with (
         tempfile.TemporaryDirectory() as folder,
         guard_server(options.server, None if options.tiny else "qwen3_wide") as server,
@@ -113,7 +116,7 @@ def measure(server: Server, folder: Path, lengths: Sequence[int], options: argpa
     shortest = min(tails, key=lambda name: tails[name])
     chosen = {str(seventy(server, folder)): TAIL, shortest: tails[shortest]}
     if options.pack:
-        chosen = {pack: tail for pack, tail in (chosen | tails).items() if Path(pack).stem == options.pack}
+        chosen = {pack: tail for pack, tail in (chosen | tails).items() if _named(pack) == options.pack}
     if not chosen:
         raise SystemExit(f"no pack {options.pack} that answers first; there are tail-of-70, {', '.join(sorted(tails))}")
     rows = []
@@ -126,22 +129,28 @@ def measure(server: Server, folder: Path, lengths: Sequence[int], options: argpa
         size = statistics.median(server.count(render_step(s, packs.shipped()[shortest].render)) for s in steps)
         for pack, tail in chosen.items():
             costs = [asyncio.run(ways(server, pack, runs, options)) for runs in groups]
-            rows.append(row(length, Path(pack).stem, tail, size, costs))
-            print(f"{length} steps, {Path(pack).stem}: done", file=sys.stderr, flush=True)
+            rows.append(row(length, _named(pack), tail, size, costs, options.concurrent))
+            print(f"{length} steps, {_named(pack)}: done", file=sys.stderr, flush=True)
     return {"tails": tails, "rows": rows}
 
 
-def row(length: int, pack: str, tail: int, size: float, costs: Sequence[dict[str, Cost]]) -> dict[str, Any]:
+def _named(pack: str) -> str:
+    """A pack's name; one of our own making is named by its file."""
+    return Path(pack).name.removesuffix(".yaml")
+
+
+def row(length: int, pack: str, tail: int, size: float, costs: Sequence[dict[str, Cost]], runs: int) -> dict[str, Any]:
+    """Tokens and seconds are those of one of the runs that were judged at a time."""
     once = [cost["once"] for cost in costs]
     found: dict[str, Any] = {"steps": length, "pack": pack, "tail": tail, "median_step_tokens": size}
     for way in costs[0]:
         tokens = [cost[way].computed / one.computed for cost, one in zip(costs, once, strict=True)]
         wall = [cost[way].seconds / one.seconds for cost, one in zip(costs, once, strict=True)]
         found[way] = {
-            "verdicts": costs[0][way].verdicts,
-            "prompt_tokens": sum(cost[way].prompt for cost in costs),
-            "computed_tokens": sum(cost[way].computed for cost in costs),
-            "seconds": round(sum(cost[way].seconds for cost in costs), 2),
+            "verdicts": costs[0][way].verdicts // runs,
+            "prompt_tokens": round(statistics.mean(cost[way].prompt for cost in costs) / runs),
+            "computed_tokens": round(statistics.mean(cost[way].computed for cost in costs) / runs),
+            "seconds": round(statistics.median(cost[way].seconds for cost in costs) / runs, 3),
             "verdicts_a_second": round(statistics.median(cost[way].verdicts / cost[way].seconds for cost in costs), 1),
             "computed_ratio": round(statistics.median(tokens), 3),
             "wall_ratio": round(statistics.median(wall), 2),
@@ -278,12 +287,15 @@ def text(report: dict[str, Any]) -> str:
     names = [name for name in WAYS if name != "once" and name in report["rows"][0]]
     lines += [
         "",
-        f"| steps | tail | once: tokens, s | {' | '.join(f'{n}: times the tokens, the wall time' for n in names)} |",
+        f"| steps | tail | once: tokens, s | {' | '.join(f'{n}: tokens, wall time (verdicts/s)' for n in names)} |",
     ]
     lines += ["|---" * (3 + len(names)) + "|"]
     for each in report["rows"]:
         one = each["once"]
-        ratios = [f"{each[n]['computed_ratio']:.2f}, {each[n]['wall_ratio']:.1f}" for n in names]
+        ratios = [
+            f"{each[n]['computed_ratio']:.2f}, {each[n]['wall_ratio']:.1f} ({each[n]['verdicts_a_second']:g})"
+            for n in names
+        ]
         head = f"{each['steps']} ({each['median_step_tokens']:g} a step) | {each['tail']} ({each['pack']})"
         lines.append(f"| {head} | {one['computed_tokens']}, {one['seconds']} | {' | '.join(ratios)} |")
     return "\n".join(lines)

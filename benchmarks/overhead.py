@@ -53,8 +53,8 @@ from agentdog.store.contract import Assignment
 from agentdog.store.embedded import EmbeddedServer
 from agentdog.trajectory import Trajectory
 from benchmarks.atbench_overhead import Instant
-from benchmarks.processes import cpu_s, descendants, pace_ms
-from benchmarks.served import NEVER_UNSAFE, add_arguments, machine
+from benchmarks.processes import cpu_s, descendants, machine, pace_ms
+from benchmarks.served import add_arguments, guard_uri
 from tests.support.ports import free_ports
 
 STEPS = 40  # of a run; the agent begins another one then
@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=40)
     parser.add_argument("--find", action="store_true", help="also the highest rate that holds the goals")
     parser.add_argument("--cores", type=cores, metavar="N,N", help="the cores that receiver, worker and store may use")
-    add_arguments(parser)
+    add_arguments(parser, otherwise="a guard that answers at once is used")
     parser.add_argument("--worker", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -272,8 +272,8 @@ async def work(record: Path, options: argparse.Namespace) -> None:
     settings = load_settings()
     guard: Guard = Instant()
     if options.server:
-        uri = f"server:{options.server}?model=guard&pack=generic&concurrency={options.in_flight}&{NEVER_UNSAFE}"
-        guard = ServerGuard.from_uri(f"{uri}&cache_salt={os.urandom(8).hex()}", environ={})
+        uri = f"{guard_uri(options.server, 'generic', options.in_flight)}&cache_salt={os.urandom(8).hex()}"
+        guard = ServerGuard.from_uri(uri, environ={})
         await guard.health()
     with stop_event(tethered=True) as stop:
         async with open_store(settings) as store:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -89,6 +90,11 @@ def cpu_s(pid: int) -> float:
     """User and system time of one process."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICK if fields else 0.0
+
+
+def machine() -> str:
+    """This machine in a few words."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def pace_ms() -> float:

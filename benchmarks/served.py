@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from tests.support import vllm_server as vllm
 
 HEAD = "<|im_start|>user\n"  # of the wiring model's template
 #: Random weights say anything: nothing may be unsafe, or labels would be asked for and counted.
-NEVER_UNSAFE = "threshold=0.9999999&margin=0&timeout=300"
+_NEVER_UNSAFE = "threshold=0.9999999&margin=0&timeout=300"
 
 
 class Server(NamedTuple):
@@ -49,16 +47,21 @@ class Server(NamedTuple):
 
     def guard(self, pack: str, in_flight: int) -> str:
         """The URI of the guard that asks this server."""
-        return f"server:{self.url}?model=guard&pack={pack}&concurrency={in_flight}&{NEVER_UNSAFE}"
+        return guard_uri(self.url, pack, in_flight)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def guard_uri(url: str, pack: str, in_flight: int) -> str:
+    """The URI of a guard that asks the server at this address."""
+    return f"server:{url.rstrip('/')}?model=guard&pack={pack}&concurrency={in_flight}&{_NEVER_UNSAFE}"
+
+
+def add_arguments(parser: argparse.ArgumentParser, otherwise: str = "one on the CPU is started") -> None:
     """Which server is asked, and with how many requests in flight."""
     parser.add_argument(
         "--server",
         metavar="URL",
         help="a vLLM server that runs already and serves its model as `guard` (benchmarks.gpu_server starts one),"
-        " such as http://127.0.0.1:8000/v1; without it one on the CPU is started",
+        f" such as http://127.0.0.1:8000/v1; without it {otherwise}",
     )
     parser.add_argument("--in-flight", type=int, default=8, help="requests under way at once (default: 8, the guard's)")
 
@@ -76,8 +79,3 @@ def guard_server(url: str | None, kind: str | None = None) -> Iterator[Server]:
         model = vllm.model(Path(folder) / "model", kind)
         with vllm.vllm_server(model, Path(folder) / "log") as running, httpx.Client(timeout=120) as client:
             yield Server(running.url, client)
-
-
-def machine() -> str:
-    """This machine in a few words."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

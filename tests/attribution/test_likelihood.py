@@ -92,5 +92,6 @@ def test_a_model_that_cannot_read_a_tree_is_read_whole(models: Path, tmp_path: P
     [row] = explained(models / "gemma3", [long_run(tmp_path, 3)])
     assert not row["trees"]
     check(row["ours"], row["naive"])
+    assert 0 not in row["ours"]["ranking"]
     check(row["paper"], row["naive_paper"])
     assert any("read whole" in note for note in row["ours"]["notes"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +13,10 @@ LENGTHS = st.lists(st.integers(0, 3000), min_size=1, max_size=70)
 
 
 @given(LENGTHS, st.integers(0, 2000), st.randoms(use_true_random=False))
-def test_candidates_are_read_and_the_rest_within_the_budget(lengths: list[int], target: int, drawn: object) -> None:
-    guesses = [getattr(drawn, "random")() for _ in lengths]  # noqa: B009 - hypothesis gives a random.Random
+def test_candidates_are_read_and_the_rest_within_the_budget(
+    lengths: list[int], target: int, drawn: random.Random
+) -> None:
+    guesses = [drawn.random() for _ in lengths]
     made = plan(lengths, target, guesses)
     assert made.kept == sorted(set(made.kept))
     assert {0, len(lengths) - 1} <= set(made.tried) <= set(made.kept)

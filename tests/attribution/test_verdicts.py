@@ -52,6 +52,12 @@ def test_the_injection_carries_the_verdict_down_to_its_sentence() -> None:
     assert pieces is not None
     assert "".join(piece.text for piece in pieces) == MAIL
     assert max(pieces, key=lambda piece: piece.score).text.startswith("Ignore all previous instructions")
+    assert not any("No step alone" in note for note in found.notes)
+
+
+def test_where_no_step_carries_the_verdict_the_answer_says_so() -> None:
+    found = asyncio.run(verdicts.explain(EmbeddedGuard(), trajectory(*STEPS), 1, top_k=1))
+    assert any("No step alone carries this verdict" in note for note in found.notes)
 
 
 def test_it_equals_leaving_out_by_hand() -> None:

@@ -33,7 +33,7 @@ def test_kills_under_the_official_exporter_lose_and_double_nothing() -> None:
 @pytest.mark.slow
 def test_a_machine_that_goes_down_loses_nothing_that_was_acknowledged() -> None:
     if reason := power.why_not():
-        pytest.skip(reason)
+        pytest.skip(reason)  # a file system can only be mounted, and shut down, by root on Linux with loop devices
     found = power.run(1, fsync="always", seed=20261127)
     assert (found["lost_spans"], found["accounting_exact"]) == (0, True)
     assert found["acknowledged_spans"] > 0

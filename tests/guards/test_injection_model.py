@@ -14,6 +14,7 @@ from agentdog.base.errors import UsageError
 from agentdog.guards import factory
 from agentdog.guards.embedded import EmbeddedGuard
 from agentdog.trajectory import Agent, Header, Step, ToolCall
+from tests.support.dense_bodies import varint
 
 pytest.importorskip("onnxruntime", reason="extra `injection` is not installed")
 tokenizers = pytest.importorskip("tokenizers", reason="extra `injection` is not installed")
@@ -24,13 +25,6 @@ def field(number: int, value: bytes | int) -> bytes:
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
 
 
 def value_info(name: str, kind: int, *shape: str | int) -> bytes:

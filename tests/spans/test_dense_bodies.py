@@ -12,12 +12,13 @@ from agentdog.base.errors import DecodeError, Overloaded
 from agentdog.spans.allowance import FACTOR, FREE, Allowance
 from agentdog.spans.otlp import JSON, PROTOBUF, decode_logs, decode_traces, receive_traces
 from tests.support import dense_bodies
+from tests.support.tree import linux_only
 
 _SIZE = 3
 _LOOSE = 16 << 20  # what an allocator takes and does not use, and one span that is open
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@linux_only  # a process's memory is read from /proc, as its tree is
 def test_no_body_takes_more_than_its_size_allows_or_more_than_was_told() -> None:
     command = [sys.executable, "-m", "tests.support.dense_bodies", "--mebibytes", str(_SIZE)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -16,7 +16,7 @@ from agentdog.service.settings import Settings, to_environment
 
 SECONDS = 180.0
 
-linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process tree from /proc")
+linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processes from /proc")
 
 
 @contextmanager
