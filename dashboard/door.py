@@ -21,8 +21,9 @@ from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import file_util
 
 #: Addresses of the pages; the first is the first page's, which has two.
@@ -50,7 +51,7 @@ _PLACE = """window.__streamlit = {
 
 
 class Door:
-    """Answers for the document and for files; all else is Streamlit's."""
+    """Answers for the document and for files; all else is Streamlit's, a document under the same policy."""
 
     def __init__(self, app: ASGIApp, static: Path | None = None) -> None:
         self._app = app
@@ -61,22 +62,36 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         response = self._response(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        await (response or self._app)(scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            # Streamlit answers any address of one part with its document, which would work, and could be framed.
+            if message["type"] == "http.response.start" and self._document is not None:
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.update(_headers(self._document[1]))
+            await send(message)
+
+        await self._app(scope, receive, guarded)
 
     def _response(self, path: str) -> Response | None:
         if path[1:] in PAGES and self._document is not None:
             content, policy = self._document
-            headers = {
-                "Cache-Control": "no-cache",
-                "Content-Security-Policy": policy,
-                "X-Content-Type-Options": "nosniff",
-                "Referrer-Policy": "no-referrer",
-            }
-            return Response(content, media_type="text/html", headers=headers)
+            return Response(content, media_type="text/html", headers=_headers(policy) | {"Cache-Control": "no-cache"})
         if path not in self._files:
             return None
         content, kind = _read(self._files[path])
         return Response(content, media_type=kind, headers={"Cache-Control": f"public, immutable, max-age={_YEAR_S}"})
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 def _under(static: Path) -> Iterable[Path]:

@@ -85,9 +85,10 @@ def _scored(own: Step, base: float, verdict: Verdict | None) -> StepScore:
 
 def _uncarried(steps: Sequence[StepScore]) -> tuple[str, ...]:
     """Says so where no step alone carries the verdict: shares of next to nothing would look like findings."""
-    most = max((step.score for step in steps if step.candidate), default=0.0)
-    if most >= CARRIES:
+    tried = [step.score for step in steps if step.candidate]
+    if not tried or max(tried) >= CARRIES:
         return ()
+    most = max(0.0, *tried)
     return (
         f"No step alone carries this verdict: without the strongest, P(unsafe) moves by {most:.3f} only. The explained "
         "step itself, or several texts together, are enough for it.",

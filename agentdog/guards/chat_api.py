@@ -95,6 +95,7 @@ class ChatApi:
         self._slots = asyncio.Semaphore(concurrency)
         # One client per connection: a pool of many looks at each of them whenever a request begins and ends.
         self._idle: list[httpx.AsyncClient] = []
+        self._closings = 0
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         """Returns the JSON of a GET below the API root, such as ``/models``."""
@@ -146,7 +147,8 @@ class ChatApi:
         return written.answer()
 
     async def close(self) -> None:
-        """Closes the connections that rest; the next request would open a new one."""
+        """Closes the connections that rest, and the others as they come back; the next request would open a new one."""
+        self._closings += 1
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -183,11 +185,14 @@ class ChatApi:
         """A slot, and a connection for it: the one that rested last, so that few are held where few are needed."""
         async with self._slots:
             # Made on first use: a connection belongs to the event loop that opened it.
-            connection = self._idle.pop() if self._idle else self._opened()
+            connection, closings = self._idle.pop() if self._idle else self._opened(), self._closings
             try:
                 yield connection
             finally:
-                self._idle.append(connection)
+                if closings == self._closings:
+                    self._idle.append(connection)
+                else:
+                    await connection.aclose()
 
     def _opened(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

@@ -166,7 +166,7 @@ class Judging:
         if self._settings.outbound.otlp.endpoint is not None:
             await self._store.enqueue(work.project, [verdicts_unit(trajectory.id)])
         wait_s = self._wait_s(done, trajectory)
-        if done.yielded:
+        if done.yielded and wait_s == _BEHIND_OTHERS_S:  # one that stalled does not wait in line
             self._yielded[work.project, work.unit] = monotonic()
         if wait_s is not None:
             due_ns = self._clock.now_ns() + int(wait_s * _NANOS)

@@ -130,7 +130,8 @@ _one_log = msgspec.json.Decoder(_LogRecord)
 _WRONG = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 #: What an object or an item takes while it is read, about; and texts, in which braces and commas make neither.
 _TOKEN, _MANY = 64, 1 << 17
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: Possessive, and one that does not end goes to the end: nothing is looked at twice, whatever somebody sends.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_SCOPE = _Scope()
 _NO_STATUS = _Status()
 

@@ -91,8 +91,8 @@ def _seal(message: Any, origin: Origin, raw: bytes) -> Sealed:  # noqa: ANN401
 
 def _read(kind: Any, raw: bytes, sort: str, allowance: Allowance) -> Any:  # noqa: ANN401
     """Reads one span or record; None where it cannot be read."""
-    look_through(raw, sort, allowance)
     try:
+        look_through(raw, sort, allowance)
         return kind.FromString(raw)
     except ProtobufError:
         return None

@@ -153,6 +153,7 @@ def look_through(message: bytes, sort: str, allowance: Allowance) -> None:
 
     Raises:
         DecodeError: it holds too much.
+        ProtobufError: it cannot be followed, though protobuf may read on: what is not counted is not read.
     """
     if len(message) <= _SMALL or len(message) - len(message.translate(None, _MARKS)) <= _FEW:
         return
@@ -160,15 +161,12 @@ def look_through(message: bytes, sort: str, allowance: Allowance) -> None:
     while waiting:
         name, at, end = waiting.pop()
         inner = _INNER[name]
-        try:
-            while at < end:
-                allowance.take(RECORD)
-                tag, at, stop = _field(message, at, end)
-                if tag in inner and stop > at:
-                    waiting.append((inner[tag], at, stop))
-                at = stop
-        except ProtobufError:
-            continue  # is said when it is read
+        while at < end:
+            allowance.take(RECORD)
+            tag, at, stop = _field(message, at, end)
+            if tag in inner and stop > at:
+                waiting.append((inner[tag], at, stop))
+            at = stop
 
 
 def id_of(message: bytes, leaf: Any) -> str:  # noqa: ANN401 - a protobuf class

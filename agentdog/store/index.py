@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 
 from agentdog.base.ids import digest
+from agentdog.base.remembered import remembered
 from agentdog.spans.grouping import MADE, USED
 from agentdog.store import keys, scripts
 from agentdog.store.link import Command, Link
 
 _BYTES = 8
+_LONGEST = 256  # characters of a key whose field is remembered
 _CACHED = 1 << 15  # ids of runs that are under way are hashed again with every step
 _SCAN_COUNT = 1000
 _OURS = re.compile("t[0-9a-f]{16}")  # a trajectory's id, see spans.trajectory_id
@@ -166,12 +167,12 @@ def _value(owner: str) -> bytes:
     return _SHORT + bytes.fromhex(owner[1:]) if _OURS.fullmatch(owner) else owner.encode()
 
 
-@lru_cache(maxsize=_CACHED)
+@remembered(_CACHED, longest=_LONGEST)
 def _field(text: str) -> bytes:
     return bytes.fromhex(digest(text, size=_BYTES))
 
 
-@lru_cache(maxsize=_CACHED)
+@remembered(_CACHED, longest=_LONGEST)
 def _join_field(join: str) -> bytes:
     role, _, name = join.rpartition(":")
     field = _field(name)

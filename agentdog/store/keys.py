@@ -50,11 +50,11 @@ key (``ad:{pNN}:…``)                      what
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal
 from zlib import crc32
 
 from agentdog.base.ids import digest
+from agentdog.base.remembered import remembered
 
 #: Units of telemetry wait to be woven, trajectories to be judged, messages to be sent, analyses and attributions to be
 #: made; no lane waits for another.
@@ -83,7 +83,7 @@ SAVED_VIEWS = "ad:{p00}:saved-views"
 INDEXED = "ad:{p00}:indexed"
 
 
-@lru_cache(maxsize=_CACHED)
+@remembered(_CACHED, longest=_READABLE)
 def partition(*parts: str) -> int:
     """Returns the partition of what these parts name; stable for ever, since data lies by it."""
     return crc32("\0".join(parts).encode("utf-8", "surrogatepass")) % PARTITIONS
@@ -94,7 +94,7 @@ def shard(*parts: str) -> int:
     return partition(*parts) // (PARTITIONS // _SHARDS) * (PARTITIONS // _SHARDS)
 
 
-@lru_cache(maxsize=_CACHED)
+@remembered(_CACHED, longest=_READABLE)
 def key(number: int, *parts: str) -> str:
     """Joins a key in one partition; a part too long to read is replaced by its digest."""
     return f"ad:{{p{number:02}}}:" + ":".join(p if len(p) <= _READABLE else digest(p) for p in parts)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.types import ASGIApp
 from streamlit import file_util
 
 from dashboard import nav
@@ -21,9 +22,9 @@ STATIC = Path(file_util.get_static_dir())
 STREAMLITS = PlainTextResponse("Streamlit's own answer")
 
 
-def got(path: str, static: Path | None = None, method: str = "GET") -> httpx.Response:
+def got(path: str, static: Path | None = None, method: str = "GET", app: ASGIApp = STREAMLITS) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Door(STREAMLITS, static))
+        transport = httpx.ASGITransport(Door(app, static))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path)
 
@@ -66,6 +67,21 @@ def test_what_every_page_draws_is_named_in_the_document_and_is_there() -> None:
 )
 def test_everything_else_is_streamlits(path: str) -> None:
     assert got(path).text == "Streamlit's own answer"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_document_that_streamlit_answers_itself_is_under_the_same_policy(method: str) -> None:
+    """Any address of one part is a page to it."""
+    text = (STATIC / "index.html").read_text("utf-8")
+    own = HTMLResponse(text)
+    policy = got("/live").headers["content-security-policy"]
+    for path in ("/Live", "/index.html", "/no-such-page"):
+        answer = got(path, method=method, app=own)
+        assert answer.headers["content-security-policy"] == policy
+        assert "BACKEND_BASE_URL" not in answer.text, "else as it was"
+    for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL):
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "content-security-policy" not in got("/_stcore/health").headers
 
 
 def test_only_reading_is_answered() -> None:

@@ -19,6 +19,7 @@ from agentdog.guards.server import KEY_VARIABLE, ServerGuard
 from agentdog.trajectory import Agent, Header, Step
 from tests.support.ports import closed_port
 from tests.support.scripted_guard import Reply, Script, completion, scripted_guard
+from tests.support.waiting import PATIENCE_S
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "facts" / "vllm-samples"
 HEADER = Header(agents={"": Agent(system="Be helpful.")})
@@ -312,6 +313,30 @@ def test_connections_are_kept_and_no_more_are_opened_than_requests_are_in_flight
         asyncio.run(run(server.url))
     assert len(server.chats()) == 24
     assert len(server.peers) <= 4, "three for the requests, and one that asked what is served"
+
+
+def test_a_connection_that_is_out_when_the_guard_is_closed_is_closed_when_it_comes_back() -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def answer(path: str, body: dict[str, Any]) -> Reply:
+        if path.endswith("/chat/completions"):
+            arrived.set()
+            go_on.wait(PATIENCE_S)
+        return 200, completion("safe", {"safe": -0.1, "unsafe": -2.0})
+
+    async def run(url: str) -> None:
+        guard = ServerGuard.from_uri(f"server:{url}?model=guard", environ={})
+        api: Any = guard.replicas.members[0].api
+        asked = asyncio.create_task(guard.judge(["x"]))
+        await asyncio.to_thread(arrived.wait, PATIENCE_S)
+        await guard.close()
+        go_on.set()
+        await asyncio.wait({asked})
+        assert asked.exception() is None
+        assert not api._idle
+
+    with scripted_guard(answer) as server:
+        asyncio.run(run(server.url))
 
 
 def test_a_session_only_grows_its_text() -> None:

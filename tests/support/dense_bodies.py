@@ -54,6 +54,7 @@ def protobuf(size: int) -> Mapping[str, tuple[bytes, bool]]:
     pair = message(b"\x4a", message(b"\x0a", b"k") + message(b"\x12", message(b"\x2a", empty)))
     overlong = _filled(b"\xca\x00\x00", size)  # an empty attribute whose tag takes a byte more than it has to
     keys = b"".join(message(b"\x32", message(b"\x0a", b"%06x" % number)) for number in range(size // 12))
+    events = _filled(b"\x5a\x00", size)
     spread = _SPAN + _filled(b"\x4a\x00", 60_000)
     return {
         "empty resources": (empty, False),
@@ -62,7 +63,8 @@ def protobuf(size: int) -> Mapping[str, tuple[bytes, bool]]:
         "empty attributes": (framed(message(b"\x12", _SPAN + _filled(b"\x4a\x00", size))), False),
         "empty attributes, spread": (framed(_filled(message(b"\x12", spread), size)), False),
         "empty attributes, overlong": (framed(message(b"\x12", _SPAN + overlong)), False),
-        "empty events": (framed(message(b"\x12", _SPAN + _filled(b"\x5a\x00", size))), False),
+        "empty events": (framed(message(b"\x12", _SPAN + events)), False),
+        "empty events behind a group": (framed(message(b"\x12", _SPAN + b"\x0b\x0c" + events)), False),
         "empty values": (framed(message(b"\x12", _SPAN + pair)), False),
         "attributes of a resource": (framed(b"", before=message(b"\x0a", empty)), False),
         "least logs": (framed(_filled(message(b"\x12", _LOG), size)), True),
@@ -84,6 +86,7 @@ def json(size: int) -> Mapping[str, bytes]:
         "empty resources": b'{"resourceSpans":[' + objects + b"]}",
         "empty spans": spans(objects),
         "numbers for spans": spans(numbers),
+        "a text that does not end": b'{"resourceSpans":[' + b"," * (size // 3) + b'"' + b'\\"' * (size // 3),
         "empty attributes": spans(start + b',"attributes":[' + objects + b"]}"),
         "empty values": spans(
             start + b',"attributes":[{"key":"k","value":{"arrayValue":{"values":[' + objects + b"]}}}]}"

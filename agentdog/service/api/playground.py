@@ -168,10 +168,11 @@ def _clean(case: Case, redactor: Redactor | None) -> Case:
 
 async def _judged(case: Case, guard: Guard, at: str, until: float) -> Judged:
     run = case.trajectory
-    asking = _diagnosed(run, guard, until)
-    # A guard that computes here waits for nothing: a loop of its own, in a thread, leaves this one to others.
-    computes = isinstance(guard, EmbeddedGuard | LearnedGuard)
-    diagnosis = await (asyncio.to_thread(asyncio.run, asking) if computes else asking)
+    if isinstance(guard, EmbeddedGuard | LearnedGuard):
+        # A guard that computes here waits for nothing: a loop of its own, in a thread, leaves this one to others.
+        diagnosis = await asyncio.to_thread(lambda: asyncio.run(_diagnosed(run, guard, until)))
+    else:
+        diagnosis = await _diagnosed(run, guard, until)
     summary = summarise(base_of(run, at), overlay_of(diagnosis, complete=True), at)
     stored = Stored(summary=summary, trajectory=run, diagnosis=diagnosis)
     return Judged(
@@ -191,8 +192,8 @@ class _Breathing(MemoryCache):
 
 
 async def _diagnosed(run: Trajectory, guard: Guard, until: float) -> Diagnosis:
-    """Judges a run; raises `TimeoutError` at `until` (`time.monotonic`, as every loop's clock)."""
-    async with asyncio.timeout_at(until):
+    """Judges a run; raises `TimeoutError` at `until` by `time.monotonic`."""
+    async with asyncio.timeout(until - time.monotonic()):
         return await diagnose(run, guard, cache=_Breathing())
 
 

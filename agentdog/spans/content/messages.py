@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from agentdog.base.remembered import remembered
 from agentdog.spans.content.blocks import (
     Piece,
     Reasoning,
@@ -128,12 +128,12 @@ def _item_by_item(text: str, default: Speaker) -> list[Message] | None:
     """Reads a list in JSON; None where it is none. Model calls repeat the history, so most items were read before."""
     try:
         items = [bytes(item) for item in _items(text)]
-        return [m for item in items for m in (_item if len(item) <= _SMALL else _item.__wrapped__)(item, default)]
+        return [m for item in items for m in _item(item, default)]
     except (msgspec.DecodeError, RecursionError):
         return None  # one that is not JSON all through is read as a whole
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered(_REMEMBERED, longest=_SMALL)
 def _item(text: bytes, default: Speaker) -> tuple[Message, ...]:
     return tuple(_decode(_from_repr(msgspec.json.decode(text)), default))
 
