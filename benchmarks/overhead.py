@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What the engine itself costs: from a step's arrival to its stored verdict.
 
-    python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--find] [--cores 0,1] [--server URL]
+    python -m benchmarks.overhead [--rate 200] [--seconds 20] [--agents 40] [--find] [--workers 2] [--cores 0,1]
+                                  [--server URL]
 
 Agents send one OTLP/HTTP request per step to a real ``agentdog serve`` (GenAI spans, each model call with the whole
 history, bundled store, ``appendfsync always``); a worker with a guard that answers at once judges every step, agents'
@@ -32,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ from agentdog.diagnosis import Diagnosis
 from agentdog.guards import Guard
 from agentdog.guards.server import ServerGuard
 from agentdog.service.judging import Judging
-from agentdog.service.process import run, stop_event
+from agentdog.service.process import run, settle_memory, stop_event
 from agentdog.service.settings import Settings, load_settings, to_environment
 from agentdog.service.stores import open_store
 from agentdog.service.worker import Worker
@@ -79,6 +80,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--agents", type=int, default=40)
     parser.add_argument("--find", action="store_true", help="also the highest rate that holds the goals")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes beside each other")
     parser.add_argument("--cores", type=cores, metavar="N,N", help="the cores that receiver, worker and store may use")
     add_arguments(parser, otherwise="a guard that answers at once is used")
     parser.add_argument("--worker", metavar="FILE", help=argparse.SUPPRESS)
@@ -138,7 +140,6 @@ def latency(rate: float, options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _latency(rate: float, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    record = folder / "stored.jsonl"
     names = ("otlp_grpc", "otlp_http", "api", "ui")
     ports = {name: {"port": port} for name, port in zip(names, free_ports(len(names)), strict=True)}
     everywhere = os.sched_getaffinity(0)
@@ -150,24 +151,30 @@ async def _latency(rate: float, options: argparse.Namespace, folder: Path) -> di
         )  # fmt: skip
         environment = {**os.environ, **to_environment(settings)}
         asked = ["--server", options.server, "--in-flight", str(options.in_flight)] if options.server else []
-        commands = (
-            ["agentdog", "serve", "--tethered"],
-            ["benchmarks.overhead", "--worker", str(record), *asked],
-        )
-        serve, worker = (_started([sys.executable, "-m", *words], environment) for words in commands)
-        processes = {"serve": serve.pid, "worker": worker.pid, "store": _pid_of_store()}
+        serve = ["agentdog", "serve", "--tethered"]
+        records = [folder / f"stored{number}.jsonl" for number in range(options.workers)]
+        workers = [["benchmarks.overhead", "--worker", str(record), *asked] for record in records]
+        started = [_started([sys.executable, "-m", *words], environment) for words in (serve, *workers)]
+        pids = [each.pid for each in started]
+        processes = {"serve": pids[:1], "worker": pids[1:], "store": [_pid_of_store()]}
         os.sched_setaffinity(0, everywhere - (options.cores or frozenset()))
         try:
-            await _ready(settings, record)
-            before = {name: cpu_s(pid) for name, pid in processes.items()}
+            await _ready(settings, records)
+            before = _spent(processes)
             sent = await _send(settings, rate, options.seconds, options.agents)
-            await _settled(record, len(sent))
-            spent = {name: cpu_s(pid) - before[name] for name, pid in processes.items()}
+            await _settled(records, len(sent))
+            spent = {name: now - before[name] for name, now in _spent(processes).items()}
         finally:
-            for process in (serve, worker):
+            for process in started:
                 process.send_signal(signal.SIGTERM)
+            for process in started:
                 process.wait()
-    return _told(sent, _stored(record), spent)
+    return _told(sent, _stored(records), spent)
+
+
+def _spent(processes: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """CPU seconds by now."""
+    return {name: sum(cpu_s(pid) for pid in pids) for name, pids in processes.items()}
 
 
 def _told(sent: dict[Key, float], stored: dict[Key, Stored], spent: dict[str, float]) -> dict[str, Any]:
@@ -277,6 +284,7 @@ async def work(record: Path, options: argparse.Namespace) -> None:
         await guard.health()
     with stop_event(tethered=True) as stop:
         async with open_store(settings) as store:
+            settle_memory()  # as a worker does
             await _watched(store, guard, settings, record, stop)
     await guard.close()
 
@@ -284,7 +292,7 @@ async def work(record: Path, options: argparse.Namespace) -> None:
 async def _watched(store: Any, guard: Guard, settings: Settings, record: Path, stop: asyncio.Event) -> None:  # noqa: ANN401
     with record.open("w", buffering=1) as out:
         judging = Judging(_Watched(store, out), guard, settings)
-        await Worker(store, judging, settings, name="w", memory=store.memory).run(stop)
+        await Worker(store, judging, settings, name=record.stem, memory=store.memory).run(stop)
 
 
 class _Watched:
@@ -317,19 +325,22 @@ class _Watched:
         return saved
 
 
-def _stored(record: Path) -> dict[Key, Stored]:
+def _stored(records: Sequence[Path]) -> dict[Key, Stored]:
+    """The first time that each step's verdict was stored, by any worker."""
     found: dict[Key, Stored] = {}
-    for line in record.read_text().splitlines():
+    for line in (line for record in records for line in record.read_text().splitlines()):
         trace, given, at = json.loads(line)
-        found.update({(trace, index): Stored(at, ms) for index, ms in given if (trace, index) not in found})
+        for index, ms in given:
+            key, here = (trace, index), Stored(at, ms)
+            found[key] = min(found.get(key, here), here)
     return found
 
 
-async def _settled(record: Path, number: int) -> None:
+async def _settled(records: Sequence[Path], number: int) -> None:
     """Waits until every step has a verdict, or nothing more comes."""
     had, since = -1, time.monotonic()
     while time.monotonic() - since < 15:
-        have = len(_stored(record))
+        have = len(_stored(records))
         if have >= number:
             return
         if have != had:
@@ -337,12 +348,12 @@ async def _settled(record: Path, number: int) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _ready(settings: Settings, record: Path) -> None:
+async def _ready(settings: Settings, records: Sequence[Path]) -> None:
     async with httpx.AsyncClient(timeout=2) as client:
         for _ in range(600):
             try:
                 answer = await client.get(f"{settings.api_url}/readyz")
-                if answer.status_code == httpx.codes.OK and record.exists():  # noqa: ASYNC240 - nothing else runs here
+                if answer.status_code == httpx.codes.OK and all(r.exists() for r in records):
                     return
             except httpx.TransportError:
                 pass

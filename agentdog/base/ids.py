@@ -6,10 +6,13 @@ import hashlib
 import json
 from typing import Any
 
+# Made once: `json.dumps` makes one for every value that it is not asked to write in its own way.
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str).encode
+
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Returns one JSON text per value: sorted keys, no spaces, non-ASCII kept."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _encode(value)
 
 
 def digest(*parts: str | bytes, size: int = 16) -> str:

@@ -17,6 +17,7 @@ from opentelemetry.trace import Tracer
 
 from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
 from agentdog.base.ids import digest
+from agentdog.base.together import together
 from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
 from agentdog.diagnosis.calibration import shipped
 from agentdog.guards import Guard, Outcome, Reason, Verdict
@@ -211,9 +212,8 @@ class Judging:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
-            await cache.flush()
-            if purse.answers:
-                await self._store.count_asked(project, trajectory.id, purse.answers)
+            counting = [self._store.count_asked(project, trajectory.id, purse.answers)] if purse.answers else []
+            await together(cache.flush(), *counting)
             await self._store.leftovers(project, trajectory.id)
 
     async def _decided(self, project: str, asked: Guard) -> tuple[Tuning, Calibration | None]:

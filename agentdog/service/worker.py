@@ -7,12 +7,13 @@ guard nor a receiver that hangs keeps anybody from seeing what his agents do; wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from opentelemetry.trace import Span, Tracer
 
 from agentdog.base.clock import Clock, SystemClock
 from agentdog.base.threads import beside
+from agentdog.base.together import together
 from agentdog.service.consumer import Consumer
 from agentdog.service.progress import Pulse
 from agentdog.service.settings import Settings
@@ -111,16 +112,19 @@ class Worker:
         )
         mine = _concerned(trajectories, unit)
         span.set_attributes({"agentdog.records": len(records), "agentdog.trajectories": len(mine)})
-        absorbed = _absorbed(project, records, trajectories)
+        named = {trajectory.id: ids(trajectory) for trajectory in trajectories}
+        absorbed = _absorbed(project, records, named.values())
         for trajectory in mine:
-            aliases = sorted(ids(trajectory) | absorbed)
+            aliases = sorted(named[trajectory.id] | absorbed)
             await self._store.save_trajectory(trajectory, aliases, records=len(records), arrived_ns=work.arrived_ns)
             absorbed = frozenset()
-            # Last of all: deleted meanwhile, it must not come back.
-            await self._store.leftovers(project, trajectory.id, sorted({record.unit for record in records}))
-        await self._store.trim(project, unit)
+        # What is left can be said in one breath, to the store as well: each round trip costs the next run's time.
+        units = sorted({record.unit for record in records})
+        # After all that was written: deleted meanwhile, it must not come back.
+        last: list[Awaitable[object]] = [self._store.leftovers(project, trajectory.id, units) for trajectory in mine]
         if any(trajectory.completion == "open" for trajectory in mine):
-            await self._store.revisit(project, unit, now_ns + self._idle_ns + 1)
+            last.append(self._store.revisit(project, unit, now_ns + self._idle_ns + 1))
+        await together(*last, self._store.trim(project, unit))
 
 
 def one_after_the_other(*parts: Judge) -> Judge:
@@ -145,11 +149,10 @@ def _concerned(trajectories: Sequence[Trajectory], unit: str) -> Sequence[Trajec
     return own or trajectories
 
 
-def _absorbed(project: str, records: Sequence[Record], trajectories: Sequence[Trajectory]) -> frozenset[str]:
+def _absorbed(project: str, records: Sequence[Record], named: Iterable[frozenset[str]]) -> frozenset[str]:
     """Returns ids of trajectories that units here once founded and that are no more: others took them in.
 
     A unit whose every step another unit tells better leaves no source behind, so `ids` cannot name it.
     """
     founded = {trajectory_id(project, unit) for unit in {record.unit for record in records}}
-    named = {each for trajectory in trajectories for each in ids(trajectory)}
-    return frozenset(founded - named)
+    return frozenset(founded.difference(*named))

@@ -128,13 +128,16 @@ def ids(trajectory: Trajectory) -> frozenset[str]:
     found = {trajectory.id}
     if trajectory.session_id:
         found.add(trajectory.session_id)
+    traces: set[str] = set()
     for step in trajectory.steps:
         found.update(call.id for call in step.tool_calls if call.id_synthetic)
         for source in step.sources:
             found.add(whereabouts(trajectory.project, source) or source)
             trace, _, span = source.partition(":")
             if trace != "log":
-                found.update((span, trajectory_id(trajectory.project, f"trace:{trace}")))
+                found.add(span)
+                traces.add(trace)
+    found.update(trajectory_id(trajectory.project, f"trace:{trace}") for trace in traces)
     return frozenset(found)
 
 

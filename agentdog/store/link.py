@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -36,17 +35,16 @@ _CROWDED = 16
 _SCAN_COUNT = 1000
 
 
-@contextmanager
-def store_errors() -> Iterator[None]:
+class store_errors:  # noqa: N801 - used like a function; one made of a generator costs more than what it guards
     """Turns a server that is away, loading, full or read-only into `StoreUnavailable`; bugs stay what they are."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(f"the store does not answer: {str(error) or 'no connection in time'}") from error
-    except ReplyError as error:
-        if str(error).startswith(_AWAY):
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise StoreUnavailable(f"the store does not answer: {str(error) or 'no connection in time'}") from error
+        if isinstance(error, ReplyError) and str(error).startswith(_AWAY):
             raise StoreUnavailable(f"the store refuses: {error}") from error
-        raise
 
 
 class _Server:
