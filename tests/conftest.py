@@ -19,12 +19,14 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a file together where tests run side by side; those that run a model name their own group."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keeps the tests of a file together where tests run side by side, and those that run a model."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.support.abreast import ByFileOrGroup
+
+    return ByFileOrGroup(config, log)
 
 
 @pytest.fixture
