@@ -9,7 +9,7 @@ from agentdog.client import wording
 from agentdog.client.shapes import Incident, Taxonomy, View
 from agentdog.client.wording import visible
 from dashboard.rows import row
-from dashboard.steps import axes_told, step_card
+from dashboard.steps import axes_told, evidence_told, step_card
 
 
 def steps_of(incident: Incident) -> list[int]:
@@ -56,16 +56,7 @@ def case(incident: Incident, views: Sequence[View], taxonomy: Taxonomy, *, place
         "confidence": wording.percent(incident.get("confidence")),
         "summary": visible(incident["summary"]),
         "axes": axes_told(incident["labels"], judged.get(incident["onset"]), taxonomy),
-        "evidence": [
-            {
-                "message": visible(item["message"]),
-                "quote": visible(item.get("quote", "")[:2000]),
-                "detector": visible(item["detector"]),
-                "step": item["step"],
-                "source": item.get("source_step"),
-            }
-            for item in incident.get("evidence", [])
-        ],
+        "evidence": evidence_told(incident.get("evidence", [])),
         "quotes": [visible(quote) for quote in sorted(quotes, key=len, reverse=True)],
         "steps": [steps[index] for index in sorted(steps)],
     }

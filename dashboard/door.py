@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import file_util
 
@@ -39,9 +39,12 @@ PAGES = (
     "playground",
     "evaluations",
 )
+#: The first page's own name; Streamlit knows it by the empty one only, and says elsewhere that there is no such page.
+_FIRST = "/live"
 #: What every page draws at once, by the sources' names in Streamlit's manifest.
 _DRAWN = ("BidiComponent/BidiComponent.tsx", "TextInput/TextInput.tsx", "Button/Button.tsx", "PageLink/PageLink.tsx")
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_STYLE = Path(__file__).with_name("frame.css")
 _YEAR_S = 31_536_000
 #: Says where the server is, also behind a proxy's path: what is before the page's own name.
 _PLACE = """window.__streamlit = {
@@ -61,7 +64,8 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        response = self._response(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        asked = scope["type"] == "http" and scope["method"] == "GET"
+        response = self._response(scope["path"], scope["query_string"].decode("ascii", "replace")) if asked else None
         if response is not None:
             await response(scope, receive, send)
             return
@@ -76,7 +80,9 @@ class Door:
 
         await self._app(scope, receive, guarded)
 
-    def _response(self, path: str) -> Response | None:
+    def _response(self, path: str, query: str) -> Response | None:
+        if path == _FIRST:
+            return RedirectResponse(f"./?{query}" if query else "./")
         if path[1:] in PAGES and self._document is not None:
             content, policy = self._document
             return Response(content, media_type="text/html", headers=_headers(policy) | {"Cache-Control": "no-cache"})
@@ -115,7 +121,8 @@ def _document(static: Path) -> tuple[bytes, str] | None:
         return None
     place = _PLACE % "|".join(filter(None, PAGES))
     links = "".join(f'<link rel="modulepreload" crossorigin href="./{each}">' for each in early)
-    text = text.replace("<head>", f"<head><script>{place}</script>", 1).replace("</head>", f"{links}</head>", 1)
+    text = text.replace("<head>", f"<head><script>{place}</script>", 1)
+    text = text.replace("</head>", f"{links}<style>{_STYLE.read_text('utf-8')}</style></head>", 1)
     return text.encode(), _policy(_INLINE.findall(text))
 
 

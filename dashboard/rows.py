@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from agentdog.client import wording
 from agentdog.client.shapes import Summary, Taxonomy
+from dashboard.timing import lasted
 
 
 class Axis(TypedDict):
@@ -46,7 +47,7 @@ def row(summary: Summary, taxonomy: Taxonomy, *, step: int | None = None) -> Row
     facts = [wording.plural(summary["steps"], "step")]
     if summary["incidents"]:
         facts.append(wording.plural(summary["incidents"], "incident"))
-    facts.append(wording.duration(wording.seconds_between(summary["start_time"], summary["end_time"])))
+    facts.append(lasted(wording.seconds_between(summary["start_time"], summary["end_time"])))
     agents = ", ".join(name for name in summary["agents"] if name)
     at = "" if step is None else f"&step={step + 1}"
     shown: Row = {

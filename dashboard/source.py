@@ -17,6 +17,7 @@ from agentdog.client.shapes import Taxonomy
 
 URL_VARIABLE = "AGENTDOG_API_URL"
 TOKEN_VARIABLE = "AGENTDOG_TOKEN"  # noqa: S105 - a name
+_OTLP = "AGENTDOG_OTLP_URL"
 _TOKEN = "visitors_token"  # noqa: S105
 _ENTERED = "entered"
 _NO_TOKEN = 401
@@ -31,6 +32,11 @@ def client() -> Client:
     """Returns the client of the address in ``AGENTDOG_API_URL``, with this visitor's token where there is one."""
     token = os.environ.get(TOKEN_VARIABLE) or st.session_state.get(_TOKEN)
     return _client(os.environ.get(URL_VARIABLE) or DEFAULT_URL, token or None)
+
+
+def otlp_endpoint() -> str:
+    """Returns where agents send to, as far as the dashboard was told; else where a sidecar listens by default."""
+    return os.environ.get(_OTLP) or "http://127.0.0.1:4318"
 
 
 def let_in() -> bool:

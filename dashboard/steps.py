@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentdog.client import wording
-from agentdog.client.shapes import Cut, Labels, Step, Taxonomy, Verdict
+from agentdog.client.shapes import Cut, Evidence, Labels, Step, Taxonomy, Verdict
 from agentdog.client.wording import visible
+from dashboard.timing import lasted
 
 #: Characters of one text that are sent to the browser without being asked for.
 TEXT_LIMIT = 50_000
 _RIVALS = 3
+_QUOTED = 2000
 
 
 def cut(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -26,8 +28,11 @@ def _runner_ups(verdict: Verdict | None, taxonomy: Taxonomy, axis: str, chosen: 
     """What else the guard held likely on an axis, and how likely the label that it gave; empty where it gave none."""
     likely = (verdict.get("axes") or {}).get(axis, {}) if verdict else {}
     rivals = [(label, p) for label, p in likely.items() if label != chosen][:_RIVALS]
+    own = likely.get(chosen or "")
+    outdone = own is not None and any(p > own for _, p in rivals)
     return {
-        "p": wording.percent(likely.get(chosen or "")),
+        "p": wording.percent(own),
+        "outdone": "Named, though another has the larger share." if outdone else "",
         "rivals": [
             {"name": visible(wording.label_name(taxonomy, axis, label)), "p": p, "p_text": wording.percent(p)}
             for label, p in rivals
@@ -56,6 +61,22 @@ def axes_told(labels: Labels, verdict: Verdict | None, taxonomy: Taxonomy) -> li
     return out
 
 
+def evidence_told(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """Words evidence; what two arguments of a call gave rise to alike is said once."""
+    told: list[dict[str, Any]] = []
+    for item in evidence:
+        line = {
+            "message": visible(item["message"]),
+            "quote": visible(cut(item.get("quote", ""), _QUOTED)),
+            "detector": visible(item["detector"]),
+            "step": item["step"],
+            "source": item.get("source_step"),
+        }
+        if line not in told:
+            told.append(line)
+    return told
+
+
 def step_card(step: Step, began: str | None, cuts: Sequence[Cut], quotes: Sequence[str] = ()) -> dict[str, Any]:
     """Words one step.
 
@@ -65,8 +86,8 @@ def step_card(step: Step, began: str | None, cuts: Sequence[Cut], quotes: Sequen
         cuts: the texts that are not here whole.
         quotes: what must stay to be found in the texts as it stands.
     """
-    offset = wording.seconds_between(began, step.get("start_time"))
-    took = wording.duration(wording.seconds_between(step.get("start_time"), step.get("end_time")))
+    offset = lasted(wording.seconds_between(began, step.get("start_time")))
+    took = lasted(wording.seconds_between(step.get("start_time"), step.get("end_time")))
     whole = {each["field"]: each["size"] for each in cuts}
     return {
         "n": step["index"] + 1,
@@ -74,7 +95,7 @@ def step_card(step: Step, began: str | None, cuts: Sequence[Cut], quotes: Sequen
         "role": step["role"],
         "role_text": wording.ROLE_WORDS[step["role"]],
         "who": visible(step.get("name", "") if step["role"] == "environment" else step.get("agent", "")),
-        "offset": f"+{wording.duration(offset)}" if offset is not None else "",
+        "offset": f"+{offset}" if offset else "",
         "took": f"took {took}" if took else "",
         "failed": step.get("is_error", False),
         "thread": visible(step.get("thread", "")),
@@ -107,7 +128,7 @@ def step_card(step: Step, began: str | None, cuts: Sequence[Cut], quotes: Sequen
 
 def _notes(step: Step) -> list[str]:
     missing = [f"no {part} in the telemetry" for part in step.get("missing", [])]
-    notes = [*missing, *(["cut by the telemetry"] if step.get("truncated") else [])]
+    notes = [*missing, *(["cut before it was stored"] if step.get("truncated") else [])]
     if step.get("provisional"):
         notes.append("may still change")
     if step.get("handoff_to"):

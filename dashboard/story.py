@@ -13,7 +13,8 @@ from agentdog.client import wording
 from agentdog.client.shapes import Evidence, Flow, Incident, Taxonomy, Verdict, View
 from agentdog.client.wording import visible
 from dashboard.changes import change
-from dashboard.steps import axes_told, cut, step_card
+from dashboard.steps import axes_told, cut, evidence_told, step_card
+from dashboard.timing import lasted
 from dashboard.why import heats
 
 #: A step's flows are drawn by these words: who said a value first.
@@ -24,6 +25,9 @@ ORIGIN_WORDS = {
     "system": "from the system prompt",
     "agent": "made up by the agent",
 }
+
+
+_NO_CONTENT = "no_content"
 
 
 class Beside(TypedDict):
@@ -83,7 +87,7 @@ def story(  # noqa: PLR0913 - what was fetched, by keyword only
 def _head(view: View) -> dict[str, Any]:
     summary, head = view["summary"], view["head"]
     agents = ", ".join(name for name in summary["agents"] if name)
-    took = wording.duration(wording.seconds_between(summary["start_time"], summary["end_time"]))
+    took = lasted(wording.seconds_between(summary["start_time"], summary["end_time"]))
     facts = [
         ("Project", summary["project"]),
         ("Agent", agents),
@@ -124,6 +128,8 @@ def _finding(view: View) -> dict[str, str]:
     extent = f"{answered:,} of {wording.plural(view['summary']['steps'], 'step')} judged"
     reasons = view.get("reasons", {})
     hint = " ".join(f"{_reason(reason)}: {wording.REASON_WORDS.get(reason, '')}".strip() for reason in sorted(reasons))
+    if _NO_CONTENT in reasons:
+        hint += " The page Ingest names the switch, under Instrumentations."
     if verdict == "unsafe":
         count = len(view.get("incidents", []))
         return {"text": f"{wording.plural(count, 'incident')}, {extent}.", "hint": hint}
@@ -151,7 +157,7 @@ def _incident(
         "state": incident.get("state", "open"),
         "confidence": wording.percent(incident.get("confidence")),
         "axes": axes_told(incident["labels"], onset, taxonomy),
-        "evidence": [_evidence(item) for item in incident.get("evidence", [])],
+        "evidence": evidence_told(incident.get("evidence", [])),
         "flows": _paths(incident, view, flows),
         "words": visible(cut(onset.get("raw", ""), 8000)) if onset else "",
     }
@@ -176,16 +182,6 @@ def _paths(incident: Incident, view: View, flows: Mapping[int, Sequence[Flow]]) 
         }
         seen.setdefault((flow["argument"], flow["value"]), line)
     return list(seen.values())[:6]
-
-
-def _evidence(item: Evidence) -> dict[str, Any]:
-    return {
-        "message": visible(item["message"]),
-        "quote": visible(cut(item.get("quote", ""), 2000)),
-        "detector": visible(item["detector"]),
-        "step": item["step"],
-        "source": item.get("source_step"),
-    }
 
 
 def _marks(view: View) -> dict[int, list[str]]:
@@ -294,6 +290,8 @@ def _judged(verdict: Verdict | None) -> dict[str, Any]:
     reason = verdict.get("reason", "")
     detail = verdict.get("detail", "")
     words = f"{_reason(reason)}. {wording.REASON_WORDS.get(reason, '')}".strip() if reason else ""
+    if reason == _NO_CONTENT and detail:  # says what is missing and what mends it
+        words, detail = f"{_reason(reason)}: {detail}", ""
     return {
         "verdict": verdict["outcome"],
         "verdict_text": wording.VERDICT_WORDS[verdict["outcome"]],

@@ -1,4 +1,4 @@
-"""Histograms as people read them: the middle, the slow end, and bars. Pure."""
+"""Times as people read them: a length, and of many the middle, the slow end, and bars. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Any
 from agentdog.client import wording
 from agentdog.client.shapes import Timing
 
+_WORTH_SAYING_S = 0.001
 KINDS = {
     "guard": "From asking the guard to its answer",
     "span_end": "From the end of a step's span to its verdict",
     "arrival": "From a step's arrival here to its verdict",
 }
+
+
+def lasted(seconds: float | None) -> str:
+    """Words a length of time; nothing below a millisecond, which mostly says that no clock was read."""
+    return wording.duration(seconds) if seconds is not None and seconds >= _WORTH_SAYING_S else ""
 
 
 def quantile(timing: Timing, share: float) -> str:

@@ -40,6 +40,7 @@ def command(tethered: bool, as_json: bool) -> None:
     environment = {
         **os.environ,
         "AGENTDOG_API_URL": settings.api_url,
+        "AGENTDOG_OTLP_URL": settings.otlp_endpoint,
         "AGENTDOG_TRACE_LINKS": json.dumps(settings.ui.trace_links),
     }
     if settings.tls.ca is not None:

@@ -45,6 +45,7 @@ function axisCard(axis) {
     el("div", { class: "question" }, axis.question, el("span", {}, axis.axis)),
     el("h3", { class: "text" }, axis.name, axis.p ? el("span", { class: "share" }, axis.p) : null),
     el("p", {}, axis.definition),
+    axis.outdone ? el("p", {}, axis.outdone) : null,
     axis.rivals.length ? el("p", { class: "or text" }, `or ${axis.rivals.map((rival) => `${rival.name} ${rival.p_text.replace(" ", "\u00a0")}`).join(", ")}`) : null,
   );
 }

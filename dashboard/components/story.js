@@ -97,6 +97,15 @@ function mark(kept, index) {
   const node = kept.steps.get(index);
   if (node) node.classList.add("current");
   kept.at = index;
+  if (kept.data.asks) stand(kept);
+}
+
+// The address says where the reader stands, so that a reload leads back there.
+function stand(kept) {
+  const here = new URL(window.location.href);
+  if (here.searchParams.get("step") === String(kept.at + 1)) return;
+  here.searchParams.set("step", String(kept.at + 1));
+  window.history.replaceState(window.history.state, "", here);
 }
 
 function goTo(root, kept, index) {
@@ -265,6 +274,7 @@ function axisCard(axis) {
     el("h3", { class: "text" }, axis.name, axis.p ? el("span", { class: "share" }, axis.p) : null),
     axis.group ? el("div", { class: "group" }, axis.group) : null,
     el("p", {}, axis.definition),
+    axis.outdone ? el("p", {}, axis.outdone) : null,
     axis.rivals.length
       ? el(
           "ul",
@@ -424,7 +434,7 @@ function stepCard(step, context) {
       ),
       step.texts.map((part) => textBlock(part, step, context)),
       step.calls.map((call, at) => callBlock(call, step, at, context)),
-      step.flows ? flowList(step.flows, link) : step.calls.length && kept.data.asks ? el("button", { class: "link quiet-link", type: "button", onclick: () => kept.ask({ kind: "flows", step: step.index }) }, "Where did these values come from?") : null,
+      step.flows ? flowList(step.flows, link) : step.calls.some((call) => call.arguments.length) && kept.data.asks ? el("button", { class: "link quiet-link", type: "button", onclick: () => kept.ask({ kind: "flows", step: step.index }) }, "Where did these values come from?") : null,
       step.attachments.map((attachment) => el("p", { class: "note text" }, `Attachment: ${attachment}`)),
       step.moved.map((words) => el("p", { class: "moved text" }, words)),
       step.marks.includes("onset") || !kept.data.beside || !kept.data.beside.whys.some((why) => why.step === step.index) ? null : whySection(step.index, kept.data, context),
@@ -445,7 +455,7 @@ function stepCard(step, context) {
             el("ul", {}, step.change.lines.map((line) => el("li", { class: `text ${line.kind}` }, line.text))),
           )
         : null,
-      step.cost ? el("span", { class: "cost" }, step.cost) : null,
+      step.cost ? el("span", { class: "cost", title: "What the verdict cost" }, step.cost) : null,
       kept.data.asks ? stepActs(step, kept.data, context) : null,
     ),
   );

@@ -151,7 +151,7 @@ def _export() -> None:
         made = (form, tuple(runs)), many.file_of(list(done.found.values()), form), done
         st.session_state[_MADE] = made
     _, content, done = made
-    st.text(f"{wording.plural(len(done.found), 'run')}, {len(content) / 1e6:,.1f} MB.")
+    st.text(f"{wording.plural(len(done.found), 'run')}, {_size(len(content))}.")
     if form == "jsonl":
         st.caption("Labels are those of the diagnosis, not gold. `agentdog review export` writes what people said.")
     _failures(done.failed)
@@ -165,6 +165,10 @@ def _export() -> None:
         type="primary",
         disabled=not done.found,
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1_000_000 else f"{-(-count // 1000):,} kB"
 
 
 def _each(runs: dict[str, Chosen], act: Callable[[str, Chosen], Any]) -> Done:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import source
+
 _ENVIRONMENT = """\
-export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+export OTEL_EXPORTER_OTLP_ENDPOINT=%s
 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
 export OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true
 """
@@ -19,5 +21,5 @@ def no_runs() -> None:
             "Any agent that emits OpenTelemetry can report here. Set these where the agent runs, and start it; "
             "its run appears on this page while it is still going on."
         )
-        st.code(_ENVIRONMENT, language="bash")
+        st.code(_ENVIRONMENT % source.otlp_endpoint(), language="bash")
         st.markdown("No agent at hand? `agentdog demo` runs a small one, once honest and once led astray.")

@@ -11,7 +11,8 @@ from agentdog.client import wording
 from agentdog.client.shapes import Budgets, Figures, GuardInfo, GuardStatus
 from dashboard import source, timing
 from dashboard.components import table
-from dashboard.views import alerts, parts
+from dashboard.views import alerts, parts, tiles
+from dashboard.views.tiles import Tile
 
 
 def _overview() -> None:
@@ -61,14 +62,15 @@ def _tiles(figures: Figures) -> None:
         tokens.update(each["tokens"])
     total = verdicts.total()
     asked = next((each for each in figures["timings"] if each["kind"] == "guard"), None)
-    columns = st.columns(4)
-    columns[0].metric("Verdicts", f"{total:,}", border=True)
-    columns[1].metric("Not evaluated", wording.percent(verdicts["not_evaluated"] / total), border=True)
-    columns[2].metric("Median answer", timing.quantile(asked, 0.5) if asked else "-", border=True)
     read = tokens["prompt"]
     held = wording.percent(tokens["cached"] / read) if read else "-"
-    columns[3].metric(
-        "Prompt tokens from a cache", held, border=True, help="A guard without a server has no tokens to count."
+    tiles.draw(
+        [
+            Tile("Verdicts", f"{total:,}"),
+            Tile("Not evaluated", wording.percent(verdicts["not_evaluated"] / total)),
+            Tile("Median answer", timing.quantile(asked, 0.5) if asked else "-"),
+            Tile("Prompt tokens from a cache", held, help="A guard without a server has no tokens to count."),
+        ]
     )
 
 

@@ -16,7 +16,8 @@ from dashboard import nav, source
 from dashboard.components import pulse, run_list, strips
 from dashboard.rows import rows
 from dashboard.strips import strips as worded
-from dashboard.views import empty
+from dashboard.views import empty, tiles
+from dashboard.views.tiles import Tile
 
 EVERY_S, RATES_S = 2.0, 5.0
 INCIDENTS, RECENT = 6, 50
@@ -41,7 +42,7 @@ def render() -> None:
 @st.fragment
 def _now() -> None:
     pulse(EVERY_S, key="live pulse")
-    with source.shown_errors():
+    with st.container(key="still"), source.shown_errors():  # a look that takes long does not make it fade
         seen = _look(st.session_state.get(_STATE))
         st.session_state[_STATE] = seen
         if not seen["recent"]:
@@ -94,8 +95,7 @@ def _counts(counts: dict[str, int]) -> None:
         ("safe", "Safe", ":material/check_circle:"),
         ("pending", "Pending", ":material/hourglass_empty:"),
     )
-    for column, (verdict, word, icon) in zip(st.columns(len(names)), names, strict=True):
-        column.metric(word, f"{counts.get(verdict, 0):,}", icon=icon, border=True)
+    tiles.draw([Tile(word, f"{counts.get(verdict, 0):,}", icon) for verdict, word, icon in names])
 
 
 def _section(heading: str, runs: list[Summary], nothing: str) -> None:

@@ -17,7 +17,8 @@ from dashboard import filters, nav, source
 from dashboard.components import flow, heat, run_list, table
 from dashboard.flows import sankey
 from dashboard.rows import row
-from dashboard.views import empty
+from dashboard.views import empty, tiles
+from dashboard.views.tiles import Tile
 
 _SPANS = {"24 hours": 1, "7 days": 7, "30 days": 30, "All time": None}
 _PARTS, _CASES, _BUSY = 24, 10, 12
@@ -59,11 +60,14 @@ def render() -> None:
 def _counts(found: Patterns) -> None:
     total = sum(found["verdicts"].values())
     unsafe = found["verdicts"].get("unsafe", 0)
-    columns = st.columns(4)
-    columns[0].metric("Runs", f"{total:,}", border=True)
-    columns[1].metric("Unsafe", f"{unsafe:,}", border=True)
-    columns[2].metric("Share unsafe", wording.percent(unsafe / total), border=True)
-    columns[3].metric("Not evaluated", f"{found['verdicts'].get('not_evaluated', 0):,}", border=True)
+    tiles.draw(
+        [
+            Tile("Runs", f"{total:,}"),
+            Tile("Unsafe", f"{unsafe:,}"),
+            Tile("Share unsafe", wording.percent(unsafe / total)),
+            Tile("Not evaluated", f"{found['verdicts'].get('not_evaluated', 0):,}"),
+        ]
+    )
     if found["read"] < unsafe:
         st.caption(f"Counts are exact; flows, tools and cases are of the newest {found['read']:,} unsafe runs.")
 
@@ -122,9 +126,7 @@ def _busy(heading: str, kind: str, busy: list[Busy], project: str | None) -> Non
     if not busy:
         st.caption(f"No unsafe run names {'a tool' if kind == 'tool' else 'an agent'}.")
         return
-    if len(busy) > _BUSY and not st.session_state.get(f"all {kind}"):
-        busy = busy[:_BUSY]
-        st.button(f"Show all {kind}s", key=f"show {kind}", on_click=_show_all, args=(kind,), type="tertiary")
+    shown = busy if st.session_state.get(f"all {kind}") else busy[:_BUSY]
     lines = [
         [
             {"text": wording.visible(each["name"]), "kind": "link"},
@@ -134,9 +136,12 @@ def _busy(heading: str, kind: str, busy: list[Busy], project: str | None) -> Non
                 "kind": "unsafe",
             },
         ]
-        for each in busy
+        for each in shown
     ]
     place = table([kind.capitalize(), "Unsafe runs of all its runs"], lines, key=f"busy {kind}")
+    if len(shown) < len(busy):
+        words = f"Show all {len(busy):,} {kind}s"
+        st.button(words, key=f"show {kind}", on_click=_show_all, args=(kind,), type="tertiary")
     if place is not None:
         _go({kind: busy[place]["name"], "verdict": _UNSAFE}, project)
 

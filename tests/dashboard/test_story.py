@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from agentdog.client.shapes import Flow, Taxonomy, View
+from agentdog.client.shapes import Flow, Labels, Taxonomy, Verdict, View
 from agentdog.service.api.origins import flows_of
 from agentdog.service.api.places import step_of
 from agentdog.service.api.views import ViewFilter, view_of
@@ -16,8 +16,9 @@ from agentdog.store.contract import Stored, Summary, Version, display_verdict
 from agentdog.trajectory import Trajectory, title
 from dashboard.changes import change, side_by_side
 from dashboard.rows import row
-from dashboard.steps import TEXT_LIMIT, pretty
+from dashboard.steps import TEXT_LIMIT, axes_told, evidence_told, pretty
 from dashboard.story import story
+from dashboard.timing import lasted
 from taxonomy import load
 from tests.support import runs
 
@@ -226,6 +227,27 @@ def test_runner_ups_stand_beside_the_label() -> None:
     assert [rival["p_text"] for rival in where["rivals"]] == ["15 %", "5 %"]
     assert how["rivals"] == []
     assert tale["incidents"][0]["words"] == "unsafe\n1. Indirect"
+
+
+def test_a_label_that_another_outdoes_says_so() -> None:
+    likely = {"risk_source": {"inherent_failures": 0.6, "indirect_injection": 0.4}}
+    verdict = cast("Verdict", {"outcome": "unsafe", "guard": "g", "axes": likely})
+    labels = cast("Labels", {"risk_source": "indirect_injection"})
+    where, how, _ = axes_told(labels, verdict, TAXONOMY)
+    assert (where["p"], where["outdone"]) == ("40 %", "Named, though another has the larger share.")
+    assert how["outdone"] == ""
+
+
+def test_what_two_arguments_gave_rise_to_alike_is_said_once() -> None:
+    sample = runs.injected()
+    [incident] = viewed(sample)["incidents"]
+    twice = [*incident["evidence"], *incident["evidence"]]
+    assert evidence_told(twice) == evidence_told(incident["evidence"])
+    assert len(evidence_told(twice)) == len(incident["evidence"])
+
+
+def test_a_length_of_time_that_no_clock_was_read_for_is_not_told() -> None:
+    assert [lasted(each) for each in (None, 0.0, 0.0004, 0.001, 2.0)] == ["", "", "", "1 ms", "2.0 s"]
 
 
 def test_what_a_verdict_changed_is_said() -> None:
