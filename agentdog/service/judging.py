@@ -15,7 +15,7 @@ from time import monotonic
 
 from opentelemetry.trace import Tracer
 
-from agentdog.base.clock import Clock, SystemClock, parse_rfc3339
+from agentdog.base.clock import Clock, SystemClock, parse_rfc3339, rfc3339
 from agentdog.base.ids import digest
 from agentdog.base.together import together
 from agentdog.diagnosis import Alerting, Calibration, Diagnosis, Look, Policy, Terms, Tuning, look, unsettled
@@ -296,4 +296,4 @@ class Judging:
 
 def _last_ns(trajectory: Trajectory) -> int:
     times = [step.end_time or step.start_time for step in trajectory.steps]
-    return max((parse_rfc3339(time) for time in times if time), default=0)
+    return parse_rfc3339(max(filter(None, times), default=rfc3339(0)))  # of fixed width: text order is time order

@@ -103,8 +103,11 @@ class Assembly:
         # Calls that tools' runs lent to a text are not part of its name: the text was there first.
         calls_told = turn.message.calls if turn.message.calls or turn.message.text else tuple(turn.calls)
         first = next((call.id for call in calls_told if call.id), None)
-        said = canonical_json([normal(turn.message.text), [call_key(c) for c in calls_told]])
-        identity = self._id("call", first) if first else self._id("agent", said)
+        if first:
+            identity = self._id("call", first)
+        else:
+            said = canonical_json([normal(turn.message.text), [call_key(c) for c in calls_told]])
+            identity = self._id("agent", said)
         calls = tuple(_tool_call(call, identity, number) for number, call in enumerate(turn.calls))
         missing = () if all(call.known for call in turn.calls) else ("arguments",)
         if turn.inferred:

@@ -232,7 +232,7 @@ def _completion(
         return "root"
     if steps[-1].role == "agent" and not steps[-1].tool_calls and steps[-1].content:
         return "final"
-    ended = max(parse_rfc3339(s.end_time or s.start_time) for s in steps if s.start_time)
+    ended = parse_rfc3339(max(s.end_time or s.start_time for s in steps if s.start_time))  # text order is time order
     return "idle" if options.now_ns is None or options.now_ns - max(ended, last.end) >= options.idle_ns else "open"
 
 

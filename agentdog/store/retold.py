@@ -24,6 +24,7 @@ _HEADER = 2  # bytes of its length
 _MOST = 4  # records that one refers to
 _REACH = 8  # bytes to be read for one byte of the trajectory, at most
 _ALWAYS = 1 << 16
+_SURELY = 8  # times smaller than its text, a difference need not be held against the other form
 _UNICODE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _ESCAPES = ((b'\\"', b'"'), (b"\\n", b"\n"), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\/", b"/"))
 
@@ -51,14 +52,13 @@ def retell(trajectory: Trajectory, records: Sequence[tuple[Source, bytes]]) -> b
         trajectory: what to write.
         records: what it may refer to, the best first; how far they are used is decided here.
     """
-    alone = pack(trajectory)
     raw = plain(trajectory)
     known = _within_reach(records, len(raw)) if raw is not None else []
     if raw is None or not known:
-        return alone
+        return pack(trajectory)
     header = msgspec.msgpack.encode([source for source, _ in known])
     told = _TOLD + len(header).to_bytes(_HEADER, "big") + header + difference(raw, _texts([raw for _, raw in known]))
-    return told if len(told) < len(alone) else alone
+    return told if len(told) * _SURELY < len(raw) else min(told, pack(trajectory), key=len)
 
 
 def sources_of(blob: bytes) -> list[Source]:

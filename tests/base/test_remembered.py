@@ -18,3 +18,16 @@ def test_only_answers_to_short_texts_are_remembered() -> None:
         assert joined(1, "abcd") == "1abcd"
     assert asked == [(1, "abc"), (1, "abcd"), (1, "abcd")]
     assert joined.__name__ == "joined"
+
+
+def test_so_many_are_remembered_and_the_first_goes_first() -> None:
+    asked: list[str] = []
+
+    @remembered(2, longest=3)
+    def same(text: str) -> str:
+        asked.append(text)
+        return text
+
+    for text in ("a", "b", "a", "c", "b", "c", "a"):
+        assert same(text) == text
+    assert asked == ["a", "b", "c", "a"]
