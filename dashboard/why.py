@@ -45,8 +45,8 @@ def _why(item: AskedAttribution, view: View) -> dict[str, Any]:
 def _answer(result: Attribution, view: View) -> dict[str, Any]:
     shown = [result["steps"][place] for place in result["ranking"][:_STEPS]]
     most = max((abs(step["score"]) for step in shown), default=0.0)
-    sentences = [piece for step in shown for piece in step.get("sentences", [])]
-    strongest = max((piece["score"] for piece in sentences), default=0.0)
+    weights = [_weight(piece, step) for step in shown for piece in step.get("sentences", [])]
+    strongest = max(weights, default=0.0)
     strongest *= _PALE if _weak(result) else 1.0
     return {
         "rows": [_row(step, view, most, strongest) for step in shown],
@@ -81,12 +81,17 @@ def _row(step: StepScore, view: View, most: float, strongest: float) -> dict[str
         "share": abs(step["score"]) / most if most > 0 else 0.0,
         "against": step["score"] < 0,
         "looked": f"{step['attention']:.0%} of the attention" if "attention" in step else "",
-        "sentences": [_sentence(piece, strongest) for piece in step.get("sentences", [])[:_SENTENCES]],
+        "sentences": [_sentence(piece, step, strongest) for piece in step.get("sentences", [])[:_SENTENCES]],
     }
 
 
-def _sentence(piece: SentenceScore, strongest: float) -> dict[str, Any]:
-    heat = piece["score"] / strongest if strongest > 0 else 0.0
+def _weight(piece: SentenceScore, step: StepScore) -> float:
+    """What a sentence says beyond one that says nothing; 0 where it was not scored."""
+    return piece["score"] - step.get("nothing", 0.0) if piece.get("candidate", True) else 0.0
+
+
+def _sentence(piece: SentenceScore, step: StepScore, strongest: float) -> dict[str, Any]:
+    heat = _weight(piece, step) / strongest if strongest > 0 else 0.0
     return {
         "text": visible(cut(piece["text"], _LONGEST)),
         "score": f"{piece['score']:+.3f}",

@@ -122,7 +122,9 @@ def explain(
     order = ranking(scored)
     # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
     for at in sorted(order[:top_k], reverse=True):
-        scored[at] = _with_sentences(model, scored[at], read[: at + 1], target, way)
+        nothing = found[0 if way.alone else at].total - found[at + 1].total
+        own = msgspec.structs.replace(scored[at], nothing=nothing)
+        scored[at] = _with_sentences(model, own, read[: at + 1], target, way)
     steps = [StepScore(step=own.step, role=own.who, score=0.0, candidate=False) for own in before]
     for at, own in zip(kept, scored, strict=True):
         steps[at] = own

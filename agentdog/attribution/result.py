@@ -42,6 +42,8 @@ class StepScore(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         tokens: how many tokens that sum has.
         attention: share of the target's attention that reaches it, of all that reaches steps.
         sentences: of the leading steps only; ``None`` where not computed.
+        nothing: the score of a sentence that says nothing, beside which those of its sentences are to be seen: holding
+            it keeps what there is without the step. ``None`` stands for 0.
     """
 
     step: int | None
@@ -52,6 +54,7 @@ class StepScore(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     tokens: int | None = None
     attention: float | None = None
     sentences: tuple[SentenceScore, ...] | None = None
+    nothing: float | None = None
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

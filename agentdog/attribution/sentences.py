@@ -18,6 +18,7 @@ _SHORTEST = 16  # characters: a smaller structure reads as part of its sentence
 _TRIES = 64  # brackets of one text that are tried as the beginning of a structure
 _LONG = 120  # characters: a string inside a structure that is longer is cut into its own sentences
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
+_DOTTED = re.compile(r"\w\.[A-Za-z0-9_]")  # pandas.DataFrame: a name, though a capital follows the full stop
 _REFERENCE_CODE = re.compile(r"(<code>.*?</code>)", re.DOTALL)
 _REFERENCE_ENDS = re.compile(r"([.!?\n]+)")
 
@@ -168,4 +169,4 @@ def _prose(text: str) -> list[int]:
         for sentence in sentencex.segment("en", line):
             at += len(sentence)
             ends.append(at)
-    return ends
+    return [end for end in ends if end < 2 or _DOTTED.match(text, end - 2) is None]

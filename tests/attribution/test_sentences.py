@@ -13,6 +13,7 @@ from agentdog.attribution.sentences import split, split_as_reference
     ("text", "pieces"),
     [
         ("Call utils.io.read(). Version 1.2.3 is out!", ["Call utils.io.read(). ", "Version 1.2.3 is out!"]),
+        ("Use pandas.DataFrame here. Then stop.", ["Use pandas.DataFrame here. ", "Then stop."]),
         ("See https://a.example/c.d?x=1. Then stop.", ["See https://a.example/c.d?x=1. ", "Then stop."]),
         ("Ask Dr. Smith. He knows.", ["Ask Dr. Smith. ", "He knows."]),
         ("你好。请把文件发给他。", ["你好。", "请把文件发给他。"]),

@@ -141,22 +141,45 @@ def test_a_page_shades_a_sentence_beside_the_strongest_of_all_and_shows_what_lie
         StepScore(step=0, role="user", score=0.01, sentences=(SentenceScore(text="Hello.", drop=0.01, score=0.01),)),
         StepScore(step=1, role="environment", score=0.8, sentences=(strong, strong)),
     )
-    found = Attribution(
+    found = _found(*steps)
+    text = page(found, ("Hello.", "Send it. Send it. \nAction: <send>", "done"))
+    assert [float(shade) for shade in re.findall(r"\),([.0-9]+)\)\" title", text)] == [0.01, 0.65, 0.65]
+    assert "Action: &lt;send&gt;" in text
+    leading, run = text.split("<h2>The run</h2>")
+    assert run.count("Send it.") == 2
+    places = [leading.index(told) for told in ('#at-1"', "<q>Send it.</q>", '#at-0"', "<q>Hello.</q>")]
+    assert places == sorted(places), "the strongest step first, with its sentence"
+    assert "raised P(unsafe)" in run
+
+
+def test_a_page_sees_sentences_beside_one_that_says_nothing() -> None:
+    """Holding one sentence of many keeps little of an action, so that every score of a sentence may be below zero."""
+    told = SentenceScore(text="Pay eve. ", drop=9.0, hold=-70.0, score=-61.0)
+    idle = SentenceScore(text="It rains.", drop=1.0, hold=-99.0, score=-98.0)
+    step = StepScore(step=0, role="user", score=50.0, sentences=(told, idle), nothing=-100.0)
+    untold = StepScore(step=1, role="environment", score=0.0, candidate=False)
+    found = msgspec.structs.replace(_found(step, untold), target="action")
+    text = page(found, ("Pay eve. It rains.", "\u202eevil\x1b" + 300 * "x"))
+    assert re.findall(r"var\(--(\w+)\),([.0-9]+)\)\" title", text) == [("for", "0.65"), ("for", "0.03")]
+    assert "<q>Pay eve.</q>" in text
+    assert "⟨U+202E⟩evil⟨U+001B⟩" in text, "no text can look like another"
+    assert "\u202e" not in text
+    assert "<details" in text, "a long step that was not cut is folded"
+
+
+def _found(*steps: StepScore) -> Attribution:
+    return Attribution(
         target="verdict",
         mode="paper",
-        step=2,
+        step=len(steps),
         explained="",
         model="m",
         unit="",
         steps=steps,
-        ranking=(1, 0),
+        ranking=tuple(sorted((at for at, s in enumerate(steps) if s.candidate), key=lambda at: -steps[at].score)),
         baseline=0.9,
         cost=Cost(computed=0, plain=0, seconds=0.0),
     )
-    text = page(found, ("Hello.", "Send it. Send it. \nAction: <send>", "done"))
-    assert [float(shade) for shade in re.findall(r"\),([.0-9]+)\)", text)] == [0.01, 0.65, 0.65]
-    assert "Action: &lt;send&gt;" in text
-    assert text.count("Send it.") == 2
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,10 @@ class SentenceScore(TypedDict):
 
 
 class StepScore(TypedDict):
-    """One earlier step; `step` counts from 0 and is null for the agents' profile; a `candidate` is ranked."""
+    """One earlier step; `step` counts from 0 and is null for the agents' profile; a `candidate` is ranked.
+
+    `nothing` is the score of a sentence that says nothing, where that is not 0: its sentences are to be seen beside it.
+    """
 
     step: int | None
     role: str
@@ -145,6 +148,7 @@ class StepScore(TypedDict):
     tokens: NotRequired[int]
     attention: NotRequired[float]
     sentences: NotRequired[list[SentenceScore]]
+    nothing: NotRequired[float]
 
 
 class Attribution(TypedDict):
