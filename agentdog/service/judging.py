@@ -198,11 +198,18 @@ class Judging:
             quiet=self._quiet(trajectory),
             patient=self._recent(trajectory),
         )
+
+        async def written() -> None:
+            """Writes down what was answered and not yet written."""
+            answers, purse.answers = purse.answers, 0
+            counting = [self._store.count_asked(project, trajectory.id, answers)] if answers else []
+            await together(cache.flush(), *counting)
+
         keeper = asyncio.create_task(leases.keep())
         try:
             with asking(project):
                 done = await look(trajectory, guard, terms)
-            await progress.save(done.diagnosis, complete=not done.left)
+            await together(progress.save(done.diagnosis, complete=not done.left), written())
             if not done.left:
                 await self._learning.saw(trajectory, guard)
             return done
@@ -212,8 +219,7 @@ class Judging:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
-            counting = [self._store.count_asked(project, trajectory.id, purse.answers)] if purse.answers else []
-            await together(cache.flush(), *counting)
+            await written()
             await self._store.leftovers(project, trajectory.id)
 
     async def _decided(self, project: str, asked: Guard) -> tuple[Tuning, Calibration | None]:

@@ -15,6 +15,7 @@ import msgspec
 from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
 from agentdog.base.threads import beside
+from agentdog.base.together import together
 from agentdog.diagnosis import Alerting, Diagnosis, Incident
 from agentdog.diagnosis import Review as State
 from agentdog.outbound import alert_unit
@@ -176,31 +177,46 @@ class Library:
         )
         if saved == _MOVED_ON:
             return False
+        words = self._words.posting(project, run, (passage.text for passage in found(diagnosis)), posted)
+        noted = [*words, self._noting(project, diagnosis, newest) if complete else []]
+
+        async def announce(summary: Summary) -> None:
+            events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
+            await self._announce(project, shown.standing, summary, events, noted, alerting)
+
         if said_by_now != len(reviews):
             await self._relay(project, run)  # somebody said something meanwhile
-            summary = await self._refresh(project, run, now)
-        else:
-            summary = await self._listed(project, run, self._reader.summarised(head, now), row)
-        words = self._words.posting(project, run, (passage.text for passage in found(diagnosis)), posted)
-        versions = self._noting(project, diagnosis, newest) if complete else []
-        if summary is None:
-            await self._link.stages(*words, versions)
-        else:
-            told = shown.standing
-            opened = await self._unmarked(name, _ANNOUNCED, told)
-            alerts = await self._unmarked(name, ALERTED, [i for i in told if i.alert])
-            events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
-            events += [_event("incident.opened", summary, now, incident) for incident in opened]
-            if alerting == "on":
-                events += [_event("alert.raised", summary, now, incident) for incident in alerts]
-                await self._outbox.enqueue(project, [alert_unit(each.id, run) for each in alerts])
-            # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
-            marks = [_ANNOUNCED + each.id for each in opened] + [ALERTED + each.id for each in alerts]
-            marking: list[Command] = [("HSETNX", name, mark, now) for mark in marks]
-            await self._link.stages(*words, versions, self._feed.publishing(events), marking)
-            if alerts:
-                await self._figures.add({("alerts", project, alerting): len(alerts)})
+            if (refreshed := await self._refresh(project, run, now)) is not None:
+                await announce(refreshed)
+        elif (listed := self._reader.summarised(head, now)) is not None:
+            # The row leaves first; to wait for its answer before anything is told would only cost a round trip.
+            await together(self._listing.put(project, run, row_of(*listed), read=[row]), announce(listed[0]))
         return True
+
+    async def _announce(
+        self,
+        project: str,
+        told: Sequence[Incident],
+        summary: Summary,
+        events: Sequence[FeedEvent],
+        noted: Sequence[Sequence[Command]],
+        alerting: Alerting,
+    ) -> None:
+        """Tells of a diagnosis, and of those of its incidents that nobody was told of."""
+        run, now = summary.id, summary.updated_at
+        name = keys.trajectory(project, run)
+        opened = await self._unmarked(name, _ANNOUNCED, told)
+        alerts = await self._unmarked(name, ALERTED, [i for i in told if i.alert])
+        events = [*events, *(_event("incident.opened", summary, now, incident) for incident in opened)]
+        if alerting == "on":
+            events += [_event("alert.raised", summary, now, incident) for incident in alerts]
+            await self._outbox.enqueue(project, [alert_unit(each.id, run) for each in alerts])
+        # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
+        marks = [_ANNOUNCED + each.id for each in opened] + [ALERTED + each.id for each in alerts]
+        marking: list[Command] = [("HSETNX", name, mark, now) for mark in marks]
+        await self._link.stages(*noted, self._feed.publishing(events), marking)
+        if alerts:
+            await self._figures.add({("alerts", project, alerting): len(alerts)})
 
     async def _unmarked(self, name: str, mark: str, incidents: Sequence[Incident]) -> list[Incident]:
         """Returns those of a trajectory's incidents that do not have the mark yet."""
