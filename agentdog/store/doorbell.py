@@ -19,16 +19,18 @@ from agentdog.store.wire import Wire
 
 _log = logging.getLogger(__name__)
 
-CHANNEL = "ad:bell"  # `scripts` publish to it
+CHANNEL = "ad:bell:"  # and the last part of the stream's name, which is the lane; `scripts` publish to it
 _AGAIN_S = 5.0  # pause before listening is tried again after it failed
 
 
 class Doorbell:
-    """Listens for some streams; one per queue."""
+    """Listens for the streams of one lane; nobody is woken by another lane's."""
 
     def __init__(self, link: Link, streams: Collection[bytes]) -> None:
         self._link = link
         self._streams = frozenset(streams)
+        (lane,) = {stream.rpartition(b":")[2].decode() for stream in streams}
+        self._channel = CHANNEL + lane
         self._rung = asyncio.Event()
         self._heard: set[bytes] = set()
         self._wire: Wire | None = None
@@ -67,7 +69,7 @@ class Doorbell:
             return False
         try:
             async with self._opening:
-                self._wire = await self._link.listen(CHANNEL, self._hear)
+                self._wire = await self._link.listen(self._channel, self._hear)
         except (StoreUnavailable, ReplyError) as error:
             self._next_try = time.monotonic() + _AGAIN_S
             _log.info("no bell, new work is looked for instead: %s", error)

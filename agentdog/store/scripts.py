@@ -29,7 +29,7 @@ class Script:
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
 
-# Whoever queues something rings (`doorbell`); a server that forbids this user to publish does no harm.
+# Whoever queues something rings the lane's bell (`doorbell`); a server that forbids this user to publish does no harm.
 
 #: Stores what is new of one bundle (`bundles`), counts, and queues the unit unless it waits already. The first new
 #: record holds the bundle, the others refer to it. Returns the number stored.
@@ -55,7 +55,7 @@ if stored > 0 then
   redis.call('ZADD', KEYS[5], ARGV[3], name)
   if redis.call('SADD', KEYS[3], name) == 1 then
     redis.call('XADD', KEYS[4], '*', 'project', ARGV[1], 'unit', ARGV[2])
-    redis.pcall('PUBLISH', 'ad:bell', KEYS[4])
+    redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[4], '[^:]+$'), KEYS[4])
   end
 end
 return stored
@@ -196,7 +196,7 @@ return sizes
 ENQUEUE = Script("""
 if redis.call('SADD', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2]) == 1 then
   redis.call('XADD', KEYS[2], '*', 'project', ARGV[1], 'unit', ARGV[2])
-  redis.pcall('PUBLISH', 'ad:bell', KEYS[2])
+  redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[2], '[^:]+$'), KEYS[2])
 end
 return 1
 """)
@@ -215,7 +215,7 @@ FAIL = Script("""
 local given_up = 0
 if tonumber(ARGV[5]) < tonumber(ARGV[6]) then
   redis.call('XADD', KEYS[1], '*', 'project', ARGV[3], 'unit', ARGV[4], 'attempts', ARGV[5])
-  redis.pcall('PUBLISH', 'ad:bell', KEYS[1])
+  redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[1], '[^:]+$'), KEYS[1])
 else
   given_up = 1
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[8], '*', 'project', ARGV[3], 'unit', ARGV[4],
@@ -231,7 +231,7 @@ REPLAY = Script("""
 if redis.call('XDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
 if redis.call('SADD', KEYS[3], ARGV[2] .. '\\n' .. ARGV[3]) == 1 then
   redis.call('XADD', KEYS[1], '*', 'project', ARGV[2], 'unit', ARGV[3])
-  redis.pcall('PUBLISH', 'ad:bell', KEYS[1])
+  redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[1], '[^:]+$'), KEYS[1])
 end
 return 1
 """)
@@ -249,7 +249,7 @@ redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'content', ARGV[2], 'size', ARGV[
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
 if redis.call('SADD', KEYS[2], ARGV[6] .. '\\n' .. ARGV[7]) == 1 then
   redis.call('XADD', KEYS[3], '*', 'project', ARGV[6], 'unit', ARGV[7], 'arrived', ARGV[8])
-  redis.pcall('PUBLISH', 'ad:bell', KEYS[3])
+  redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[3], '[^:]+$'), KEYS[3])
 end
 return 1
 """)
@@ -319,7 +319,7 @@ said[ARGV[1]] = ARGV[2]
 redis.call('HSET', KEYS[1], 'reviews', cjson.encode(said))
 if redis.call('SADD', KEYS[2], ARGV[3] .. '\\n' .. ARGV[4]) == 1 then
   redis.call('XADD', KEYS[3], '*', 'project', ARGV[3], 'unit', ARGV[4], 'arrived', ARGV[5])
-  redis.pcall('PUBLISH', 'ad:bell', KEYS[3])
+  redis.pcall('PUBLISH', 'ad:bell:' .. string.match(KEYS[3], '[^:]+$'), KEYS[3])
 end
 return 1
 """)
