@@ -23,7 +23,6 @@ def main() -> None:
     if not source.let_in():
         return
     page = st.navigation(nav.pages(), position="top")
-    nav.follow_search()
     asked = st.query_params.get("q")
     if asked and page.url_path != nav.trajectory().url_path:
         st.switch_page(nav.trajectory(), query_params={"q": asked})
@@ -31,13 +30,7 @@ def main() -> None:
         st.container(horizontal=True, horizontal_alignment="center"),
         st.container(width=WIDTH_PX, key="frame"),
     ):
-        left, right = st.columns([3, 2], vertical_alignment="center")
-        if page.url_path != nav.trajectory().url_path:
-            left.header(page.title)
-        else:
-            left.page_link(nav.trajectories(), label="All trajectories", icon=":material/arrow_back:")
-        with right:
-            nav.search_box()
+        nav.top(page)
         page.run()
 
 

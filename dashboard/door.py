@@ -42,7 +42,7 @@ PAGES = (
 #: The first page's own name; Streamlit knows it by the empty one only, and says elsewhere that there is no such page.
 _FIRST = "/live"
 #: What every page draws at once, by the sources' names in Streamlit's manifest.
-_DRAWN = ("BidiComponent/BidiComponent.tsx", "TextInput/TextInput.tsx", "Button/Button.tsx", "PageLink/PageLink.tsx")
+_DRAWN = ("BidiComponent/BidiComponent.tsx", "Button/Button.tsx")
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _STYLE = Path(__file__).with_name("frame.css")
 _YEAR_S = 31_536_000

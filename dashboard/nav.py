@@ -12,10 +12,8 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from dashboard.components import masthead
 from dashboard.rows import Row
-
-_SEARCHED = "searched_for"
-_BOX = "search_box"
 
 
 def _drawing(view: str) -> Callable[[], None]:
@@ -105,26 +103,11 @@ def open_row(row: Row) -> NoReturn:
     open_run(row["id"], row.get("step"))
 
 
-def search_box() -> None:
-    """Draws the box that finds a run by any id; what was typed is taken up by `follow_search`."""
-    st.text_input(
-        "Find a run by any id or by words",
-        key=_BOX,
-        type="search",
-        placeholder="Any id, or words of a request or of evidence",
-        label_visibility="collapsed",
-        icon=":material/search:",
-        on_change=_searched,
-    )
-
-
-def _searched() -> None:
-    st.session_state[_SEARCHED] = st.session_state[_BOX].strip()
-    st.session_state[_BOX] = ""
-
-
-def follow_search() -> None:
-    """Goes where the box, or ``/?q=…``, asks to go; called before anything is drawn, as a callback may not navigate."""
-    wanted = st.session_state.pop(_SEARCHED, None)
-    if wanted:
-        st.switch_page(trajectory(), query_params={"q": wanted})
+def top(page: Page) -> None:
+    """Draws the top of a page, and goes where its box, or the way back, asks to go."""
+    inside = page.url_path == trajectory().url_path
+    asked, back = masthead(page.title, ("All trajectories", trajectories().url_path) if inside else None)
+    if asked:
+        st.switch_page(trajectory(), query_params={"q": asked})
+    if back:
+        st.switch_page(trajectories())

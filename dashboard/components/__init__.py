@@ -47,15 +47,41 @@ def run_list(rows: Sequence[Row], key: str) -> int | None:
     return None if result.opened is None else int(result.opened)
 
 
+class Masthead(NamedTuple):
+    """What was just asked of the top of a page: words or an id to look for; to go back."""
+
+    asked: str | None
+    back: bool
+
+
+def masthead(title: str, back: tuple[str, str] | None) -> Masthead:
+    """Draws a page's name, or the way back (its words and where it leads), and the box that finds runs."""
+    way = {"text": back[0], "href": back[1]} if back else None
+    data = {"title": title, "back": way}
+    result = _component("masthead")(data=data, key="masthead", on_asked_change=_nothing, on_back_change=_nothing)
+    return Masthead(str(result.asked) if result.asked else None, result.back is not None)
+
+
 class Listed(NamedTuple):
-    """What just happened to a list: the place of the run that was clicked; which runs of the page are chosen now."""
+    """What just happened to a list.
+
+    Attributes:
+        opened: place of the run that was clicked.
+        chosen: ids of the runs of the page that are chosen now; nothing where that did not change.
+        act: what is to be done with runs, of `ACTS`.
+    """
 
     opened: int | None
     chosen: list[str] | None
+    act: str | None
+
+
+#: What a list in which runs can be chosen asks for, with the words.
+ACTS = {"all": "All that match", "none": "None", "export": "Export…", "review": "Review…"}
 
 
 def choosing_list(rows: Sequence[Row], key: str, *, chosen: Collection[str], epoch: int) -> Listed:
-    """Draws runs as a list in which some can be chosen.
+    """Draws runs as a list in which some can be chosen, and what can be done with them.
 
     Args:
         rows: of one page.
@@ -64,14 +90,18 @@ def choosing_list(rows: Sequence[Row], key: str, *, chosen: Collection[str], epo
             reader may be ahead of what was sent.
         epoch: counts how often the page itself changed what is chosen.
     """
-    data = {"rows": list(rows), "chosen": [row["id"] for row in rows if row["id"] in chosen], "epoch": epoch}
-    result = _component("rows")(data=data, key=key, on_opened_change=_nothing, on_choice_change=_nothing)
+    here = [row["id"] for row in rows if row["id"] in chosen]
+    data = {"rows": list(rows), "chosen": here, "elsewhere": len(chosen) - len(here), "epoch": epoch, "acts": ACTS}
+    result = _component("rows")(
+        data=data, key=key, on_opened_change=_nothing, on_choice_change=_nothing, on_act_change=_nothing
+    )
     opened = None if result.opened is None else int(result.opened)
-    choice = result.choice
-    here = {row["id"] for row in rows}
-    if not choice or not here.issuperset(choice["page"]):
-        return Listed(opened, None)
-    return Listed(opened, [str(each) for each in choice["chosen"]])
+    choice, act = result.choice, result.act
+    # What is asked for says itself what is chosen: it may come before the choice did.
+    told = act or choice
+    if not told or not {row["id"] for row in rows}.issuperset(told["page"]):
+        return Listed(opened, None, None)
+    return Listed(opened, [str(each) for each in told["chosen"]], str(act["what"]) if act else None)
 
 
 def run_story(story: dict[str, Any], key: str) -> dict[str, Any] | None:

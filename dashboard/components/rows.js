@@ -1,4 +1,4 @@
-// The list of runs: one link per run, and a box to choose it by where runs can be chosen.
+// The list of runs: one link per run; where runs can be chosen, a box to choose each by, and what to do with them.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   // What the page says is chosen counts when it changed that itself (`epoch`); between, this list knows better.
@@ -7,6 +7,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const choosing = data.epoch !== undefined && data.epoch !== null;
   const picked = new Set(data.chosen ?? []);
+  const elsewhere = data.elsewhere ?? 0;
   const boxes = [];
   let last = null;
 
@@ -25,6 +26,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const count = data.rows.filter((row) => picked.has(row.id)).length;
     all.checked = count === data.rows.length;
     all.indeterminate = count > 0 && !all.checked;
+    const runs = count + elsewhere;
+    told.textContent = runs ? `${runs.toLocaleString("en")} run${runs === 1 ? "" : "s"} chosen` : "Choose runs to review or export them together.";
+    for (const each of needing) each.disabled = !runs;
+  };
+  const chosenHere = () => {
+    const page = data.rows.map((row) => row.id);
+    return { page, chosen: page.filter((id) => picked.has(id)) };
   };
   const set = (places, on) => {
     for (const place of places) {
@@ -32,8 +40,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       else picked.delete(data.rows[place].id);
     }
     show();
-    const page = data.rows.map((row) => row.id);
-    setTriggerValue("choice", { page, chosen: page.filter((id) => picked.has(id)) });
+    setTriggerValue("choice", chosenHere());
   };
   const pick = (event, place) => {
     // With the shift key, everything from the box clicked before.
@@ -48,6 +55,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const box = (name, act) => el("input", { type: "checkbox", "aria-label": name, onclick: act });
   const all = box("Choose all runs of this page", (event) => set(data.rows.keys(), event.target.checked));
+  const told = el("span", { class: "told", role: "status" });
+  const doing = (what) =>
+    el("button", { class: `doing ${what}`, type: "button", onclick: () => setTriggerValue("act", { what, at: Date.now(), ...chosenHere() }) }, data.acts[what]);
+  const acts = choosing ? Object.keys(data.acts).map(doing) : [];
+  const needing = acts.filter((each) => !each.classList.contains("all"));
   const chooser = (row, place) => {
     boxes[place] = box(`Choose ${row.title}`, (event) => pick(event, place));
     return el("label", { class: "choose" }, boxes[place]);
@@ -89,7 +101,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     );
 
   const head = choosing
-    ? el("li", { class: "head" }, el("label", { class: "choose" }, all, el("span", {}, "Choose all on this page")))
+    ? el("li", { class: "head" }, el("label", { class: "choose", title: "Choose all on this page" }, all), told, el("span", { class: "acts" }, acts))
     : null;
   root.replaceChildren(el("ul", { class: choosing ? "rows choosing" : "rows" }, head, data.rows.map(line)));
   if (choosing) show();

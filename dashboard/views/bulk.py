@@ -50,20 +50,14 @@ def choose(page: Sequence[Summary], ids: Sequence[str]) -> None:
             known[run["id"]] = _run(run)
 
 
-def bar(query: dict[str, str]) -> None:
-    """Draws how many are chosen, and what can be done with them."""
-    count = len(chosen())
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(f"{wording.plural(count, 'run')} chosen" if count else "Choose runs to review or export them together.")
-        st.space("stretch")
-        if st.button("All that match", type="tertiary", icon=":material/select_all:", key="choose all"):
-            _choose_all(query)
-        if st.button("None", type="tertiary", disabled=not count, key="choose none"):
-            _change({})
-        if st.button("Export…", icon=":material/download:", disabled=not count, key="bulk export"):
-            _ask("export")
-        if st.button("Review…", icon=":material/rate_review:", disabled=not count, key="bulk review"):
-            _ask("review")
+def act(what: str, query: dict[str, str]) -> None:
+    """Does what the list asks for: chooses all that match or none, or opens a dialog for those that are chosen."""
+    if what == "all":
+        _choose_all(query)
+    elif what == "none":
+        _change({})
+    elif chosen():
+        _ask(what)
 
 
 def dialogs() -> None:

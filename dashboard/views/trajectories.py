@@ -45,14 +45,13 @@ def render() -> None:
 @st.fragment
 def _list(page: Page, cursors: list[str | None], query: dict[str, str]) -> None:
     shown = rows(page["items"], source.taxonomy())
-    above = st.container()
     listed = choosing_list(shown, "trajectories", chosen=bulk.chosen(), epoch=bulk.epoch())
     if listed.opened is not None:
         nav.open_row(shown[listed.opened])
     if listed.chosen is not None:
         bulk.choose(page["items"], listed.chosen)
-    with above:
-        bulk.bar(query)
+    if listed.act is not None:
+        bulk.act(listed.act, query)
     if not page.get("next") and len(cursors) == 1:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute"):

@@ -57,7 +57,7 @@ def test_the_pages_are_those_of_the_menu() -> None:
 
 def test_what_every_page_draws_is_named_in_the_document_and_is_there() -> None:
     named = re.findall(r'<link rel="modulepreload" crossorigin href="\.(/[^"]+)">', got("/").text)
-    for part in ("BidiComponent", "TextInput", "Button"):
+    for part in ("BidiComponent", "Button"):
         assert any(each.startswith(f"/static/js/{part}.") for each in named)
     assert len(named) == len(set(named))
     for each in named:

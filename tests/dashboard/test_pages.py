@@ -106,7 +106,7 @@ def test_an_empty_store_says_how_to_point_an_agent_here(monkeypatch: pytest.Monk
         monkeypatch.setenv(URL_VARIABLE, base)
         test = page()
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in test.code[0].value
-    assert [element.key for element in test.get("bidi_component")] == ["live pulse"]
+    assert [element.key for element in test.get("bidi_component")] == ["masthead", "live pulse"]
 
 
 @pytest.mark.parametrize("query", [{}, {"q": "run-injected"}])
@@ -149,12 +149,13 @@ def test_the_address_names_a_step_and_one_that_is_not_there_shows_the_last() -> 
 
 
 @pytest.mark.usefixtures("at_api")
-def test_the_search_box_opens_the_run_and_is_empty_again() -> None:
-    test = page()
-    done(test.text_input(key="search_box").set_value(f" {runs.span_of('benign', 1)} ").run())
+def test_the_top_of_a_page_names_it_and_leads_back_from_a_run() -> None:
+    assert drawn(page(), "masthead") == [{"title": "Live", "back": None}]
+    test = page(q=runs.span_of("benign", 1))
     (tale,) = drawn(test, "story")
     assert (tale["head"]["verdict"], tale["focus"]) == ("safe", 1)
-    assert test.text_input(key="search_box").value == ""
+    (top,) = drawn(test, "masthead")
+    assert top["back"] == {"text": "All trajectories", "href": "trajectories"}
 
 
 @pytest.mark.usefixtures("at_api")

@@ -161,15 +161,14 @@ def test_views_are_saved_shown_and_deleted(own: Client) -> None:
     assert own.saved_views() == []
 
 
-def test_all_that_match_are_chosen_and_none(own: Client) -> None:
-    del own
+@pytest.mark.usefixtures("at_api")
+def test_the_list_knows_which_runs_are_chosen_here_and_how_many_elsewhere() -> None:
     test = drawn_page("trajectories", verdict="unsafe")
-    assert button(test, "Export…").disabled
-    done(button(test, "All that match").click().run())
-    assert given(test, "rows")[0]["chosen"] == ["run-injected", "run-hostile"]
-    assert "2 runs chosen" in texts(test)
-    done(button(test, "None").click().run())
-    assert given(test, "rows")[0]["chosen"] == []
+    shown = given(test, "rows")[0]
+    assert (shown["chosen"], shown["elsewhere"], list(shown["acts"])) == ([], 0, ["all", "none", "export", "review"])
+    test.session_state["chosen runs"] = {run: Chosen(run, "mailroom") for run in ("run-injected", "on-another-page")}
+    shown = given(done(test.run()), "rows")[0]
+    assert (shown["chosen"], shown["elsewhere"]) == (["run-injected"], 1)
 
 
 @pytest.mark.parametrize("word", ["confirm", "dismiss", "approve"])

@@ -183,7 +183,12 @@ def test_runs_are_chosen_exported_and_reviewed_together(place: Place, browser: B
     page.goto(f"{place.site}/trajectories?project=operations&last=3650d")
     expect(page.get_by_role("button", name="When: Last 3650d")).to_be_visible(timeout=WAIT_MS)
     page.get_by_label("Choose all runs of this page").check()
+    page.get_by_role("button", name="None").click()
+    expect(page.get_by_text("Choose runs to review")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="Export…")).to_be_disabled()
+    page.get_by_role("button", name="All that match").click()
     runs = page.locator("li.picked")
+    expect(page.get_by_text("11 runs chosen")).to_be_visible(timeout=WAIT_MS)
     count = runs.count()
     assert count > 1
     runs.nth(0).get_by_role("checkbox").uncheck()
