@@ -1,10 +1,14 @@
 """First useful paint of the debugger's pages, beside an empty Streamlit page in the same browser in the same run.
 
-    python -m benchmarks.ui [--trajectories N] [--steps N] [--repeats N] [--json]
+    python -m benchmarks.ui [--trajectories N] [--steps N] [--repeats N] [--phoenix VENV] [--json]
 
 Fills a store with runs and one long run, serves API and dashboard, and opens each page anew in a real Chromium until
-what a reader came for is drawn: the first rows of the list, the first steps of the run. Pages take turns. Then the API
-alone is asked for pages of the list, filtered and in other orders, near and far from its beginning.
+what a reader came for is drawn: the first rows of the list, the first steps of the run. Pages take turns. Beside the
+seconds stands what the page's main thread used of a processor until then, which other work on the machine changes less.
+Then the API alone is asked for pages of the list, filtered and in other orders, near and far from its beginning.
+
+With --phoenix VENV (an environment with ``arize-phoenix``), Phoenix is sent the long run, a span a step, and its page
+of that trace takes its turn: painted when the second step's name stands in the tree.
 """
 
 from __future__ import annotations
@@ -19,13 +23,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
 import dashboard
 from agentdog.client import Client
-from benchmarks import ui_data
+from benchmarks import ui_data, ui_phoenix
 from benchmarks.processes import Proc, answers, until
 from tests.e2e.browser import DEADLINE_S, chromium, launch, serving_dashboard
 from tests.support.live_api import serving_store
@@ -67,14 +71,25 @@ def empty_page(folder: Path) -> Iterator[str]:
         process.end()
 
 
-def painted(browser: Browser, url: str, wanted: str) -> float:
-    """Seconds from asking for a page, in a visit of its own, until what is wanted is seen."""
+class Painted(NamedTuple):
+    """Seconds until a page was painted, and processor seconds of its main thread until then."""
+
+    seconds: float
+    cpu_s: float
+
+
+def painted(browser: Browser, url: str, wanted: str) -> Painted:
+    """Asks for a page, in a visit of its own, and waits until what is wanted is seen."""
     page = browser.new_page(viewport={"width": 1320, "height": 1000})
     try:
+        tools = page.context.new_cdp_session(page)
+        tools.send("Performance.enable", {"timeDomain": "threadTicks"})
         began = time.perf_counter()
         page.goto(url, wait_until="commit")
         page.locator(wanted).first.wait_for(timeout=DEADLINE_S * 1000)
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        used = {each["name"]: each["value"] for each in tools.send("Performance.getMetrics")["metrics"]}
+        return Painted(seconds, used["TaskDuration"])
     finally:
         page.close()
 
@@ -117,18 +132,27 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "list, unsafe by P": (f"{site}/trajectories?verdict=unsafe&sort=p_unsafe", ".row"),
             "trajectory": (f"{site}/trajectory?id={ui_data.LONG}", ".steps .step"),
         }
+        if options.phoenix is not None:
+            trace = stack.enter_context(ui_phoenix.serving(options.phoenix, folder, options.steps))
+            pages["Phoenix's page"] = (trace, "text=step-2")
         queries = asked(api, options.repeats)
         playwright = stack.enter_context(sync_playwright())
         browser = launch(playwright)
         stack.callback(browser.close)
         for url, wanted in pages.values():  # what only the first visit pays
             painted(browser, url, wanted)
-        seen: dict[str, list[float]] = {name: [] for name in pages}
+        seen: dict[str, list[Painted]] = {name: [] for name in pages}
         for _ in range(options.repeats):
             for name, (url, wanted) in pages.items():
                 seen[name].append(painted(browser, url, wanted))
     sizes = {name: getattr(options, name) for name in ("trajectories", "whole", "steps")}
-    return sizes | {"filled_s": filled, "load": os.getloadavg()[0], "seconds": seen, "api": queries}
+    return sizes | {
+        "filled_s": filled,
+        "load": os.getloadavg()[0],
+        "seconds": {name: [each.seconds for each in visits] for name, visits in seen.items()},
+        "cpu_s": {name: [each.cpu_s for each in visits] for name, visits in seen.items()},
+        "api": queries,
+    }
 
 
 def main() -> None:
@@ -137,6 +161,7 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=500, help="of which are stored whole, the others as rows")
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--phoenix", type=Path, help="virtual environment that has arize-phoenix")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if chromium() is None:
@@ -155,7 +180,9 @@ def main() -> None:
     for name, times in seconds.items():
         middle = statistics.median(times)
         more = "" if name == "empty page" else f", {middle - base:+.2f} s against it ({middle / base:.1f} times)"
-        print(f"{name:18} median {middle:.2f} s of {len(times)}, {min(times):.2f} to {max(times):.2f}{more}")
+        cpu = statistics.median(found["cpu_s"][name])
+        said = f"{name:18} median {middle:.2f} s of {len(times)}, {min(times):.2f} to {max(times):.2f}{more}"
+        print(f"{said}; main thread {cpu:.2f} s")
     for name, took in found["api"].items():
         print(f"API, {name:38} " + ", ".join(f"{which[:-3]} page {ms:.1f} ms" for which, ms in took.items()))
 

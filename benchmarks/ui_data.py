@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from agentdog.base.clock import rfc3339
+from agentdog.base.errors import StoreUnavailable
 from agentdog.diagnosis.model import StepVerdict
 from agentdog.guards import Outcome
 from agentdog.store.listing import Listing
@@ -22,7 +23,7 @@ from tests.support import runs
 from tests.support.stores import store_at
 
 LONG = "run-long"
-_AT_ONCE, _TOLD_EVERY, _SEED = 64, 10_000, 7
+_AT_ONCE, _TOLD_EVERY, _SEED, _TRIES = 64, 10_000, 7, 20
 _SECOND = 1_000_000_000
 _UNSAFE, _AGENTS, _TOOLS = 0.1, 8, 40
 
@@ -72,9 +73,20 @@ async def fill(url: str, count: int, whole: int, steps: int) -> None:
 
 async def _each(first: int, last: int, put: Callable[[int], Awaitable[None]]) -> None:
     for begin in range(first, last, _AT_ONCE):
-        await asyncio.gather(*(put(n) for n in range(begin, min(begin + _AT_ONCE, last))))
+        await asyncio.gather(*(_patiently(put, n) for n in range(begin, min(begin + _AT_ONCE, last))))
         if begin // _TOLD_EVERY != (begin + _AT_ONCE) // _TOLD_EVERY:
             print(f"{begin + _AT_ONCE:,} runs of {last:,}", file=sys.stderr, flush=True)
+
+
+async def _patiently(put: Callable[[int], Awaitable[None]], n: int) -> None:
+    """Puts one again where a busy machine's store did not answer in time: putting it twice changes nothing."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return await put(n)
+        except StoreUnavailable:
+            if not left:
+                raise
+            await asyncio.sleep(1)
 
 
 async def _whole(store: RedisStore, n: int) -> None:
