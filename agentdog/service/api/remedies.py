@@ -18,6 +18,8 @@ from agentdog.service.api.views import AnyId, Project, needed
 from agentdog.store.contract import Query, Store
 
 _PAGE = 100
+#: Rows of the list that are looked at for each run that is wanted.
+_LISTED = 2
 MOST = 1000
 
 
@@ -54,11 +56,15 @@ def build(store: Store, policy: Callable[[], Policy] = lambda: EMPTY) -> APIRout
         return reply(Remedies(trajectory_id=run.id, last=count, remedies=found))
 
     async def _past(project: str, but: str, last: int, rules: Policy) -> tuple[list[Call], int]:
-        """The calls of the newest runs of a project, and how many runs there were."""
+        """The calls of the newest runs of a project, and how many runs there were.
+
+        Runs that are listed and no longer there are passed over, but not without end.
+        """
         found: list[Call] = []
-        count, cursor = 0, None
-        while count < last:
+        count, seen, cursor = 0, 0, None
+        while count < last and seen <= _LISTED * last:
             page = await store.list(Query(project=project, limit=min(_PAGE, last - count + 1), cursor=cursor))
+            seen += len(page.items)
             for summary in page.items:
                 other = None if summary.id == but or count == last else await store.get(summary.id, project)
                 if other is not None:
