@@ -11,6 +11,8 @@ the rest from a fit of seconds = a·L + b·L² (CPU time only; differences are o
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import random
 import re
@@ -204,6 +206,9 @@ def sampled(
                 found, cpu, _ = timed(causal, chats, messages, "approximate", False)
                 overlap = len(set(found.ranking[:3]) & set(exact.ranking[:3])) / 3
                 quick.append((slow / cpu, tokens[-1][0] / causal.computed, overlap))
+            last = f", approximate {quick[-1][0]:.1f} ({quick[-1][1]:.1f})" if quick else ""
+            told = f"CPU {ratios[-1]:.1f} times (tokens {tokens[-1][0] / tokens[-1][1]:.1f} times){last}"
+            print(f"{name}, {mode}, {repeat + 1} of {repeats}: {told}, apart {worst:.1e}", file=sys.stderr, flush=True)
         of_all, computed = tokens[-1]
         row[mode] = {
             "tokens_plain": of_all,
@@ -259,11 +264,40 @@ def overlaps(causal: CausalModel, runs: Iterator[tuple[str, list[Message]]]) -> 
         yield {"trajectory": name, "steps": len(messages), "top_3_overlap": len(shared) / 3, "gain_share": weight}
 
 
+def agreements(causal: CausalModel, runs: Iterator[tuple[str, list[Message]]]) -> Iterator[dict[str, Any]]:
+    """Compatible mode beside the reference's formulae, written apart from ours and read plainly, run by run."""
+    from tests.attribution import there
+
+    chats = Chats(causal.tokenizer, causal.name)
+    score = functools.partial(there.of_text, causal.model, causal.tokenizer)
+    for name, messages in runs:
+        causal.forget()
+        ours = likelihood.explain(causal, chats, messages, len(messages) - 1, mode="compatible", top_k=1)
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        naive = there.reference(score, chat, there.pieces_of(ours))
+        pairs = [(step.score, gain) for step, gain in zip(ours.steps, naive["gains"], strict=True)]
+        pairs += [(step.log_likelihood or 0.0, of) for step, of in zip(ours.steps, naive["totals"], strict=True)]
+        for at, expected in naive["sentences"].items():
+            for own, (drop, hold) in zip(ours.steps[at].sentences or (), expected, strict=True):
+                pairs += [(own.drop, drop), (own.hold or 0.0, hold)]
+        limit = max(1e-3, 5e-6 * max(map(abs, naive["totals"])))
+        gains = [naive["gains"][at] for at in ours.ranking]
+        yield {
+            "trajectory": name,
+            "steps": len(messages),
+            "scores": len(pairs),
+            "largest_difference": max(abs(one - other) for one, other in pairs),
+            "limit": limit,
+            "ranking_agrees": all(one >= other - limit for one, other in itertools.pairwise(gains)),
+        }
+
+
 def _runs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message]]]:
-    """Yields runs for `overlaps`: so many generated ones of each length, or of each file, of 30 steps and more."""
+    """Yields runs to be compared: so many generated ones of each length, or of each file, of 30 steps and more."""
+    wanted = given.overlap or given.agree
     for long in given.long:
         if long.isdigit():
-            for seed in range(given.seed, given.seed + given.overlap):
+            for seed in range(given.seed, given.seed + wanted):
                 yield f"generated, {long} steps, seed {seed}", generated(int(long), given.words, seed)
             continue
         cases = list(sniff.read(Path(long)))
@@ -274,7 +308,7 @@ def _runs(given: argparse.Namespace) -> Iterator[tuple[str, list[Message]]]:
             ends = [at + 1 for at, message in enumerate(messages) if message.role == "assistant"]
             messages = messages[: max(ends, default=0)]
             fits = len(messages) >= 30 and sum(len(message.content) for message in messages) <= given.longest
-            if fits and found < given.overlap:
+            if fits and found < wanted:
                 found += 1
                 yield case.trajectory.id, messages
 
@@ -309,11 +343,16 @@ def main() -> None:
     parser.add_argument("--modes", nargs="*", default=["compatible", "paper"])
     parser.add_argument("--seed", type=int, default=0, help="of generated runs")
     parser.add_argument("--overlap", type=int, default=0, metavar="RUNS", help="only: approximate against exact ranks")
-    parser.add_argument("--longest", type=int, default=20_000, help="characters of a file's run, for --overlap")
+    parser.add_argument("--agree", type=int, default=0, metavar="RUNS", help="only: compatible mode against formulae")
+    parser.add_argument("--longest", type=int, default=20_000, help="characters of a file's run, for both")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     causal = CausalModel(read(given.model), dtype=given.dtype, device=given.device)
+    if given.agree:
+        for row in agreements(causal, _runs(given)):
+            print(json.dumps(row), flush=True)
+        return
     if given.overlap:
         shares = []
         for row in overlaps(causal, _runs(given)):

@@ -85,7 +85,8 @@ def reference(score: Score, chat: Chat, pieces: Mapping[int, list[str]]) -> Any:
     return {"totals": [total for total, _ in found[1:]], "gains": gains, "sentences": sentences}
 
 
-def _cut(found: Attribution) -> dict[int, list[str]]:
+def pieces_of(found: Attribution) -> dict[int, list[str]]:
+    """The sentences of the steps that were cut, by place."""
     return {at: [s.text for s in step.sentences] for at, step in enumerate(found.steps) if step.sentences}
 
 
@@ -108,9 +109,9 @@ def main(folder: str, files: Sequence[str]) -> None:
                 "trees": causal.unfit is None,
                 "ours": msgspec.to_builtins(ours),
                 "paper": msgspec.to_builtins(paper_found),
-                "naive": reference(score, chat, _cut(ours)),
+                "naive": reference(score, chat, pieces_of(ours)),
                 # Of every fifth file, since reading plainly is what takes the time.
-                "naive_paper": None if number % 5 else paper(score_words, chat, _cut(paper_found)),
+                "naive_paper": None if number % 5 else paper(score_words, chat, pieces_of(paper_found)),
             }
         )
     json.dump(rows, sys.stdout)
