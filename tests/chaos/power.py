@@ -99,7 +99,7 @@ def _round(fsync: str, number: int, chance: random.Random) -> dict[str, Any]:
                     until(lambda: said.some, "nothing was acknowledged")
                     time.sleep(chance.uniform(0, _UP_TO_S))  # at whatever moment: that is what is tried
                     moment = _power_off(place)
-                    _kill()
+                    _kill(place)
             finally:
                 asyncio.run(server.stop())
         with _mounted(image, place):
@@ -185,11 +185,12 @@ def _power_off(place: Path) -> float:
     return moment
 
 
-def _kill() -> None:
-    """Kills the store and who watches over it: a machine that is down runs nothing."""
+def _kill(place: Path) -> None:
+    """Kills the store that lies there and who watches over it: a machine that is down runs nothing."""
     for pid in descendants(os.getpid()):
         with suppress(OSError):  # it ended meanwhile
-            if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"valkey-server" in words and os.fsencode(place) in words:  # other tests of this process have theirs
                 os.kill(pid, signal.SIGKILL)
 
 
