@@ -36,6 +36,7 @@ import payloads
 import processes
 from processes import Proc
 
+from benchmarks.phoenix_server import phoenix_server
 from tests.support.ports import free_ports
 
 _BATCH, _CONNECTIONS = 512, 4
@@ -108,7 +109,7 @@ def ours(runs: int, fsync: str) -> dict[str, Any]:
 def phoenix(runs: int, venv: Path) -> dict[str, Any]:
     spans = runs * payloads.SPANS
     with processes.folder() as where:
-        proc, port = _phoenix(where, venv)
+        proc, _, port = phoenix_server(venv, where)
         before = proc.cpu_s()
         sent = asyncio.run(otlp_client.send(port, payloads.requests(runs, _BATCH, _SEED), connections=_CONNECTIONS))
         acknowledged = proc.cpu_s() - before
@@ -124,22 +125,6 @@ def phoenix(runs: int, venv: Path) -> dict[str, Any]:
         "readable_per_cpu_s": round(spans / stored),
         "rss_mib": {"phoenix": rss},
     }
-
-
-def _phoenix(where: Path, venv: Path) -> tuple[Proc, int]:
-    http, grpc = free_ports(2)
-    (where / "phoenix").mkdir(exist_ok=True)
-    own = {
-        "PHOENIX_PORT": str(http),
-        "PHOENIX_GRPC_PORT": str(grpc),
-        "PHOENIX_HOST": "127.0.0.1",
-        "PHOENIX_WORKING_DIR": str(where / "phoenix"),
-        "PHOENIX_TELEMETRY_ENABLED": "false",
-    }
-    command = [str(venv / "bin" / "python"), "-m", "phoenix.server.main", "serve"]
-    proc = Proc("phoenix", command, {**os.environ, **own}, where)
-    processes.until("Phoenix is up", lambda: processes.answers(f"http://127.0.0.1:{http}/healthz"), 300, 0.5)
-    return proc, http
 
 
 def _rows(where: Path) -> int:
@@ -159,7 +144,7 @@ def killed(fsync: str, venv: Path | None) -> Iterator[dict[str, Any]]:
         yield _killed(f"agentdog, appendfsync {fsync}", sent, side.stored)
     if venv is not None:
         with processes.folder() as where:
-            proc, port = _phoenix(where, venv)
+            proc, _, port = phoenix_server(venv, where)
             sent = _send_and_kill(port, bodies, [proc])
             proc.start()
             processes.settle(proc)  # it works off what it kept, and says nowhere when it has

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from agentdog.spans.otlp_encode import encode_traces
 from agentdog.spans.records import Span
 from agentdog.trajectory import Step
 from benchmarks import ui_data
-from benchmarks.processes import Proc, answers, until
+from benchmarks.phoenix_server import phoenix_server
+from benchmarks.processes import until
 from tests.support import runs
-from tests.support.ports import free_ports
 
 PROJECT, TRACE = "ui", f"{7:032x}"
 _MS = 1_000_000
@@ -61,20 +60,8 @@ def _attributes(step: Step) -> dict[str, Any]:
 @contextmanager
 def serving(venv: Path, folder: Path, steps: int) -> Iterator[str]:
     """Serves Phoenix with the trace in it; yields the address of the trace's page."""
-    port, grpc = free_ports(2)
-    (folder / "phoenix").mkdir()
-    own = {
-        "PHOENIX_PORT": str(port),
-        "PHOENIX_GRPC_PORT": str(grpc),
-        "PHOENIX_HOST": "127.0.0.1",
-        "PHOENIX_WORKING_DIR": str(folder / "phoenix"),
-        "PHOENIX_TELEMETRY_ENABLED": "false",
-    }
-    command = [str(venv / "bin" / "python"), "-m", "phoenix.server.main", "serve"]
-    process = Proc("phoenix", command, {**os.environ, **own}, folder)
+    process, base, _ = phoenix_server(venv, folder)
     try:
-        base = f"http://127.0.0.1:{port}"
-        until("Phoenix is up", lambda: answers(f"{base}/healthz"), _STARTS_S, 0.5)
         body = encode_traces(spans(steps))
         headers = {"content-type": "application/x-protobuf"}
         urllib.request.urlopen(urllib.request.Request(f"{base}/v1/traces", body, headers)).close()

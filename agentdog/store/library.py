@@ -16,21 +16,19 @@ from agentdog.base.clock import Clock, rfc3339
 from agentdog.base.ids import digest
 from agentdog.base.threads import beside
 from agentdog.base.together import together
-from agentdog.diagnosis import Alerting, Diagnosis, Incident
+from agentdog.diagnosis import Alerting, Diagnosis
 from agentdog.diagnosis import Review as State
-from agentdog.outbound import alert_unit
 from agentdog.review import OF_INCIDENT, Review, apply, reviewed, states, suppressed
 from agentdog.spans import units_of
 from agentdog.store import keys, scripts
 from agentdog.store.codec import identity, pack, unpack
-from agentdog.store.contract import Assignment, FeedEvent, Summary, Version
+from agentdog.store.contract import Assignment, Summary, Version
 from agentdog.store.feed import Feed
-from agentdog.store.figures import Figures
 from agentdog.store.index import Owners, named
 from agentdog.store.journal import Journal
 from agentdog.store.link import Command, Link
 from agentdog.store.listing import Listing
-from agentdog.store.outbox import ALERTED, Outbox
+from agentdog.store.news import News, event
 from agentdog.store.reading import SMALL, Reader, blank
 from agentdog.store.retold import retell
 from agentdog.store.reviews import Reviews
@@ -41,7 +39,6 @@ from agentdog.trajectory import Trajectory
 
 _AT_HAND = 32  # trajectories that this process wrote last: whoever judges them here need not read them again
 _MOVED_ON, _NEW = 0, 1  # answers of SAVE_DIAGNOSIS
-_ANNOUNCED = "announced:"
 _VERSIONS_KEPT = 50
 _OPEN, _INDEXED = b"open", b"sort"  # indexes of the list; a store that has the last of them has those before it
 
@@ -60,10 +57,9 @@ class Library:
         self._clock = clock
         self._owners = Owners(link)
         self._words = Words(link)
-        self._figures = Figures(link)
         self._saved: OrderedDict[tuple[str, str], tuple[bytes, Trajectory]] = OrderedDict()
         self._reviews = Reviews(link)
-        self._outbox = Outbox(link)
+        self._news = News(link, feed)
 
     async def save_trajectory(
         self, trajectory: Trajectory, aliases: Sequence[str], records: int, arrived_ns: int = 0
@@ -104,7 +100,7 @@ class Library:
         if saved and reviews:
             await self._relay(project, own)
             summary = await self._refresh(project, own, now)
-        changed = [_event("trajectory.updated", summary, now)] if saved and summary is not None else []
+        changed = [event("trajectory.updated", summary, now)] if saved and summary is not None else []
         ids = list(dict.fromkeys([own, *aliases]))
         words = self._words.posting(project, own, (passage.text for passage in said(trajectory)), posted)
         _, *_, (rows, *cursors) = await self._link.stages(
@@ -120,7 +116,7 @@ class Library:
             await self._relay(project, own)
             if (summary := await self._refresh(project, own, now)) is not None:
                 gone += [self._feed.withdrawing(cursor) for cursor in cursors]
-                cursors = await self._link.many(self._feed.publishing([_event("trajectory.updated", summary, now)]))
+                cursors = await self._link.many(self._feed.publishing([event("trajectory.updated", summary, now)]))
         if cursors:
             # That it changed before is forgotten, or long runs would fill the feed.
             await self._link.stages([("HSET", keys.trajectory(project, own), "event", cursors[0])], gone)
@@ -181,8 +177,8 @@ class Library:
         noted = [*words, self._noting(project, diagnosis, newest) if complete else []]
 
         async def announce(summary: Summary) -> None:
-            events = [_event("diagnosis.updated", summary, now)] if saved == _NEW else []
-            await self._announce(project, shown.standing, summary, events, noted, alerting)
+            events = [event("diagnosis.updated", summary, now)] if saved == _NEW else []
+            await self._news.announce(project, shown.standing, summary, events, noted, alerting)
 
         if said_by_now != len(reviews):
             await self._relay(project, run)  # somebody said something meanwhile
@@ -192,38 +188,6 @@ class Library:
             # The row leaves first; to wait for its answer before anything is told would only cost a round trip.
             await together(self._listing.put(project, run, row_of(*listed), read=[row]), announce(listed[0]))
         return True
-
-    async def _announce(
-        self,
-        project: str,
-        told: Sequence[Incident],
-        summary: Summary,
-        events: Sequence[FeedEvent],
-        noted: Sequence[Sequence[Command]],
-        alerting: Alerting,
-    ) -> None:
-        """Tells of a diagnosis, and of those of its incidents that nobody was told of."""
-        run, now = summary.id, summary.updated_at
-        name = keys.trajectory(project, run)
-        opened = await self._unmarked(name, _ANNOUNCED, told)
-        alerts = await self._unmarked(name, ALERTED, [i for i in told if i.alert])
-        events = [*events, *(_event("incident.opened", summary, now, incident) for incident in opened)]
-        if alerting == "on":
-            events += [_event("alert.raised", summary, now, incident) for incident in alerts]
-            await self._outbox.enqueue(project, [alert_unit(each.id, run) for each in alerts])
-        # Marked after it was published: a crash in between repeats an announcement, the other order would lose one.
-        marks = [_ANNOUNCED + each.id for each in opened] + [ALERTED + each.id for each in alerts]
-        marking: list[Command] = [("HSETNX", name, mark, now) for mark in marks]
-        await self._link.stages(*noted, self._feed.publishing(events), marking)
-        if alerts:
-            await self._figures.add({("alerts", project, alerting): len(alerts)})
-
-    async def _unmarked(self, name: str, mark: str, incidents: Sequence[Incident]) -> list[Incident]:
-        """Returns those of a trajectory's incidents that do not have the mark yet."""
-        if not incidents:
-            return []
-        seen = await self._link.one("HMGET", name, *(mark + incident.id for incident in incidents))
-        return [incident for incident, known in zip(incidents, seen, strict=True) if not known]
 
     async def assignment(self, project: str, trajectory_id: str) -> Assignment | None:
         """Returns what a judge has to know of a trajectory that is there."""
@@ -283,7 +247,7 @@ class Library:
             await self._relay(review.project, review.trajectory_id)
             summary = await self._refresh(review.project, review.trajectory_id, now)
             if summary is not None:
-                await self._feed.publish([_event("review.updated", summary, now)])
+                await self._feed.publish([event("review.updated", summary, now)])
         return saved
 
     async def _tell_judge(self, review: Review) -> None:
@@ -385,17 +349,3 @@ class Library:
             return None
         await self._listing.put(project, trajectory_id, row_of(*found), read=[row])
         return found[0]
-
-
-def _event(kind: str, summary: Summary, now: str, incident: Incident | None = None) -> FeedEvent:
-    fields = {
-        "incident_id": incident.id if incident else None,
-        "cursor": "",
-        "type": kind,
-        "project": summary.project,
-        "trajectory_id": summary.id,
-        "time": now,
-        "verdict": summary.verdict,
-        "title": summary.title,
-    }
-    return msgspec.convert(fields, FeedEvent)
