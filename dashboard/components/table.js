@@ -3,6 +3,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
   if (unchanged(root, data)) return;
   const full = (cell) => (cell !== null && typeof cell === "object" ? cell : { text: cell });
+  // Beside named columns, one without a name holds marks, mostly none.
+  const kind = (at) => (numbers[at] ? "number" : data.columns[at] === "" && data.columns.some((name) => name) ? "mark" : "");
   const numbers = data.columns.map((_, at) => data.rows.length > 0 && data.rows.every((row) => full(row[at]).number));
 
   const content = (cell, place) => {
@@ -24,13 +26,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
         "table",
         {},
         data.columns.some((name) => name)
-          ? el("thead", {}, el("tr", {}, data.columns.map((name, at) => el("th", { class: numbers[at] ? "number" : "", scope: "col" }, name))))
+          ? el("thead", {}, el("tr", {}, data.columns.map((name, at) => el("th", { class: kind(at), scope: "col" }, name))))
           : null,
         el(
           "tbody",
           {},
           data.rows.map((row, place) =>
-            el("tr", {}, row.map((cell, at) => el("td", { class: numbers[at] ? "number" : "" }, content(full(cell), place)))),
+            el("tr", {}, row.map((cell, at) => el("td", { class: kind(at) }, content(full(cell), place)))),
           ),
         ),
       ),

@@ -24,7 +24,7 @@ def render() -> None:
     """Draws one project's standing."""
     project = filters.project(needed=True)
     if project is None:
-        st.text("Nothing has arrived yet, so nothing was learned.")
+        st.text("Choose a project: each learns from its own reviews. There is none before its first run has arrived.")
         return
     api = source.client()
     standing = api.learned(project)

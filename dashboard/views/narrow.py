@@ -34,8 +34,8 @@ def bar() -> None:
     """Draws the buttons and the chips; the page runs again when a filter changes, not when a button is opened."""
     if st.session_state.pop(_CHANGED, False):
         st.rerun()
-    given = chosen()
     with source.shown_errors(), st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        given = chosen()
         filters = st.popover("Filters", icon=":material/filter_alt:", key=_FILTERS, on_change="rerun")
         if filters.open:
             with filters, st.container(width=560):

@@ -24,9 +24,8 @@ _FILTERS = "trajectories filters"
 def render() -> None:
     """Draws filters, list and paging."""
     with source.shown_errors():
+        chosen = narrow.chosen()  # first of all: where nobody answers, that is said once
         narrow.bar()
-    with source.shown_errors():
-        chosen = narrow.chosen()
         cursors: list[str | None] = st.session_state.setdefault(_CURSORS, [None])
         if st.session_state.get(_FILTERS) != chosen:  # another filter begins at its newest run
             st.session_state[_FILTERS] = chosen
@@ -44,14 +43,15 @@ def render() -> None:
 
 @st.fragment
 def _list(page: Page, cursors: list[str | None], query: dict[str, str]) -> None:
-    shown = rows(page["items"], source.taxonomy())
-    listed = choosing_list(shown, "trajectories", chosen=bulk.chosen(), epoch=bulk.epoch())
-    if listed.opened is not None:
-        nav.open_row(shown[listed.opened])
-    if listed.chosen is not None:
-        bulk.choose(page["items"], listed.chosen)
-    if listed.act is not None:
-        bulk.act(listed.act, query)
+    with source.shown_errors():  # what a fragment raises is caught before the page's own
+        shown = rows(page["items"], source.taxonomy())
+        listed = choosing_list(shown, "trajectories", chosen=bulk.chosen(), epoch=bulk.epoch())
+        if listed.opened is not None:
+            nav.open_row(shown[listed.opened])
+        if listed.chosen is not None:
+            bulk.choose(page["items"], listed.chosen)
+        if listed.act is not None:
+            bulk.act(listed.act, query)
     if not page.get("next") and len(cursors) == 1:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute"):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import streamlit as st
 from fastapi import Request, Response
 from streamlit.testing.v1 import AppTest
 
@@ -238,3 +239,11 @@ def test_a_visitor_is_asked_for_a_token_where_the_api_asks_for_one(
         test.text_input[0].set_value("a-long-administrators-token")
         done(test.button[0].click().run())
         assert len(drawn(test, "rows")) == 1
+
+
+@pytest.mark.parametrize("name", ["trajectories", "review", "patterns", "guards", "ingest"])
+def test_every_page_says_once_that_the_api_is_down(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL_VARIABLE, "http://127.0.0.1:9")
+    st.cache_data.clear()  # labels that another test's API told
+    said = [error.value for error in drawn_page(name).error]
+    assert said == ["The sidecar does not answer."]
