@@ -64,8 +64,11 @@ async def perform(plan: Plan, asked: Asked, done: Callable[[Episode], None]) -> 
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.concurrency):
                 group.create_task(work())
-    except* UsageError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:  # Python before 3.11.4 wraps whatever is raised in an `except*`
+        wrong = errors.subgroup(UsageError)
+        if wrong is None:
+            raise
+        raise wrong.exceptions[0] from None
     return [kept[task.id, variant, repeat] for task, variant, repeat in wanted]
 
 
