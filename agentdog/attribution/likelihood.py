@@ -13,13 +13,13 @@ message is no candidate; hold keeps all steps before and puts the one sentence i
 at every full stop; without context the template's default system prompt counts as the action's own.
 
 ``approximate`` follows ``paper`` on what `agentdog.attribution.plan` lets through: the likeliest steps, the first and
-the last, read with as many of the others as a budget allows, and of the leading ones the likeliest sentences. The rest
+the last, read with as much of the others as a budget allows, and of the leading ones the likeliest sentences. The rest
 is not ranked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -38,7 +38,8 @@ _NOTE = (
 )
 
 _SCREENED_NOTE = (
-    "Approximate: only the steps and sentences that share most with the action were scored; the others are not ranked."
+    "Approximate: only the steps and sentences that share most with the action were scored, with shortened steps "
+    "between them; the others are not ranked."
 )
 
 
@@ -110,10 +111,9 @@ def explain(
         raise UsageError("the first message has nothing before it that could explain it")
     way = _way(mode, spans)
     before, target = list(messages[:place]), messages[place]
-    kept, ends, spare = list(range(place)), list(range(place + 1)), 0
+    kept, read, ends, spare = list(range(place)), before, list(range(place + 1)), 0
     if mode == "approximate":
-        kept, ends, spare = _planned(before, target, model.apart)
-    read = [before[at] for at in kept]
+        kept, read, ends, spare = _planned(before, target, model.apart)
     found = _scored(model, way, read, target, ends)
     while spare > 0 and (more := plan.halves({at: of.total for at, of in found.items()}, _third(found), spare)):
         found |= _scored(model, way, read, target, more)
@@ -122,9 +122,9 @@ def explain(
     order = ranking(scored)
     # The deepest step first: what the model keeps of the trajectory is cut back from one to the next, never read again.
     for at in sorted(order[:top_k], reverse=True):
-        nothing = found[0 if way.alone else at].total - found[at + 1].total
-        own = msgspec.structs.replace(scored[at], nothing=nothing)
-        scored[at] = _with_sentences(model, own, read[: at + 1], target, way)
+        base, pieces = _sentences(model, way, [*read[:at], before[kept[at]]], target)
+        nothing = found[0 if way.alone else at].total - base
+        scored[at] = msgspec.structs.replace(scored[at], sentences=pieces, nothing=nothing)
     steps = [StepScore(step=own.step, role=own.who, score=0.0, candidate=False) for own in before]
     for at, own in zip(kept, scored, strict=True):
         steps[at] = own
@@ -150,13 +150,24 @@ def _way(mode: Mode, spans: Spans) -> _Way:
     return _Way(mode, spans.content_span, sentences.split, False, True, True, "gain of log-likelihood, nats")
 
 
-def _planned(before: Sequence[Message], target: Message, apart: bool) -> tuple[list[int], list[int], int]:
-    """Returns which places are read, behind how many of them the target is scored, and what is to spare."""
-    texts = [message.content for message in before]
-    guesses = screen.screen(texts, target.content)
-    kept, tried, spare = plan.plan([len(text) for text in texts], len(target.content), guesses, apart=apart)
-    places = [kept.index(at) for at in tried]
-    return kept, sorted({0, *places, *(at + 1 for at in places)}), spare
+def _planned(
+    before: Sequence[Message], target: Message, apart: bool
+) -> tuple[list[int], list[Message], list[int], int]:
+    """Returns which places are read, as what, behind how many of them the target is scored, and what is to spare."""
+    cut = [sentences.split(message.content) for message in before]
+    guesses = iter(screen.screen([piece for pieces in cut for piece in pieces], target.content))
+    lengths = [[len(piece) for piece in pieces] for pieces in cut]
+    planned = plan.plan(lengths, len(target.content), [[next(guesses) for _ in pieces] for pieces in cut], apart=apart)
+    kept = [at for at, chosen in enumerate(planned.pieces) if chosen or at in planned.tried]
+    read = [_shortened(before[at], cut[at], planned.pieces[at]) for at in kept]
+    places = [kept.index(at) for at in planned.tried]
+    return kept, read, sorted({0, *places, *(at + 1 for at in places)}), planned.spare
+
+
+def _shortened(message: Message, pieces: Sequence[str], chosen: Collection[int]) -> Message:
+    if len(chosen) == len(pieces):
+        return message
+    return message._replace(content="".join(pieces[at] for at in sorted(chosen)).rstrip())
 
 
 def _scored(
@@ -197,7 +208,10 @@ def _mean(scored: Likelihood) -> float:
     return scored.total / scored.tokens if scored.tokens else -9999.0  # the reference's stand-in for nothing
 
 
-def _with_sentences(model: Model, step: StepScore, upto: Sequence[Message], target: Message, way: _Way) -> StepScore:
+def _sentences(
+    model: Model, way: _Way, upto: Sequence[Message], target: Message
+) -> tuple[float, tuple[SentenceScore, ...]]:
+    """Scores the sentences of the last step; returns the target's log-likelihood behind all of it, too."""
     *before, own = upto
     pieces = way.split(own.content)
     tried = list(range(len(pieces)))
@@ -214,4 +228,4 @@ def _with_sentences(model: Model, step: StepScore, upto: Sequence[Message], targ
     scores = [SentenceScore(text=piece, drop=0.0, score=0.0, candidate=False) for piece in pieces]
     for index, drop, hold in zip(tried, others[::2], others[1::2], strict=True):
         scores[index] = SentenceScore(text=pieces[index], drop=base - drop, hold=hold - base, score=hold - drop)
-    return msgspec.structs.replace(step, sentences=tuple(scores))
+    return base, tuple(scores)

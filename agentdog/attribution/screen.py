@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 _LONGEST = 5  # words of a run
-_SPELLED = (2.0, 1.2)  # nats of a word that was never read: to begin it, and for each character
+_SPELLED = (2.0, 0.6)  # nats of a word that was never read: to begin it, and for each character
 _MARK = 3.0  # nats of a punctuation mark that was never read
 
 

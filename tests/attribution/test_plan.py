@@ -1,7 +1,8 @@
-"""The approximate mode's plan: candidates always, of the rest what the budget allows, and where to look next."""
+"""The approximate mode's plan: candidates whole, of the rest what the budget allows, and where to look next."""
 
 from __future__ import annotations
 
+import itertools
 import random
 
 from hypothesis import given
@@ -9,35 +10,66 @@ from hypothesis import strategies as st
 
 from agentdog.attribution.plan import NAMED, SHARE, halves, plan
 
-LENGTHS = st.lists(st.integers(0, 3000), min_size=1, max_size=70)
+LENGTHS = st.lists(st.lists(st.integers(1, 400), max_size=12), min_size=1, max_size=50)
+
+
+def _read(length: float) -> float:
+    return length * (1 + length / 24_000)
 
 
 @given(LENGTHS, st.integers(0, 2000), st.randoms(use_true_random=False))
-def test_candidates_are_read_and_the_rest_within_the_budget(
-    lengths: list[int], target: int, drawn: random.Random
+def test_candidates_are_read_whole_and_the_rest_within_the_budget(
+    lengths: list[list[int]], target: int, drawn: random.Random
 ) -> None:
-    guesses = [drawn.random() for _ in lengths]
+    guesses = [[drawn.choice([0.0, drawn.random()]) for _ in step] for step in lengths]
     made = plan(lengths, target, guesses)
-    assert made.kept == sorted(set(made.kept))
-    assert {0, len(lengths) - 1} <= set(made.tried) <= set(made.kept)
-    assert len(made.tried) <= NAMED + 2
-    named = sorted(range(len(lengths)), key=lambda at: -guesses[at])[:NAMED]
-    assert set(named) <= set(made.tried)
-    rest = [at for at in made.kept if at not in made.tried]
-    plain = sum((len(lengths) - at) * (length + 30) for at, length in enumerate(lengths))
-    plain += (len(lengths) + 1) * (target + 30)
-    assert sum(lengths[at] + 30 for at in rest) <= plain // SHARE
-    assert plan(lengths, target, guesses, apart=True) == (made.tried, made.tried, 0)
+    named = sorted(range(len(lengths)), key=lambda at: -sum(guesses[at]))[:NAMED]
+    assert made.tried == sorted({0, len(lengths) - 1, *named})
+    for at in made.tried:
+        assert made.pieces[at] == set(range(len(lengths[at])))
+    read = [sum(lengths[at][piece] for piece in chosen) for at, chosen in enumerate(made.pieces)]
+    rest = sum(size + 30 for at, size in enumerate(read) if size and at not in made.tried)
+    whole = [sum(step) + 30 for step in lengths]
+    steps = sum(_read(depth + target + 30) for depth in (0, *itertools.accumulate(whole)))
+    leading = sum((1 + whole[at] / 70) * 2 * _read(sum(whole) + target + 130) for at in named[:3])
+    assert rest <= (steps + leading) / SHARE
+    alone = plan(lengths, target, guesses, apart=True)
+    assert alone.tried == made.tried
+    assert alone.spare == 0
+    assert not any(chosen for at, chosen in enumerate(alone.pieces) if at not in made.tried)
 
 
-def test_a_long_run_is_read_whole_and_of_a_short_one_the_likeliest_steps() -> None:
-    guesses = [0.0] * 60
-    assert plan([400] * 60, 150, guesses).kept == list(range(60))
-    kept = plan([400] * 30, 150, [float(at > 20) for at in range(30)]).kept
-    assert {27, 28} <= set(kept), "likelier than the rest, though no candidates"
-    read = [at for at in kept if at <= 20]
-    assert read == list(range(len(read)))
-    assert 2 < len(read) < 20
+def _guessed(steps: int, of: dict[tuple[int, int], float]) -> list[list[float]]:
+    return [[of.get((at, piece), 0.0) for piece in range(8)] for at in range(steps)]
+
+
+def test_pieces_that_share_something_come_first_then_beginnings_up_to_the_last_candidate() -> None:
+    named = {(at, 3): 30.0 for at in (4, 9, 12, 17)}
+    shared = {(7, 7): 2.0, (25, 6): 1.0}
+    made = plan([[70] * 8] * 29, 190, _guessed(29, named | shared))
+    assert made.tried == [0, 4, 9, 12, 17, 28]
+    assert 7 in made.pieces[7]
+    assert made.pieces[25] >= {6}
+    before = [made.pieces[at] - ({7} if at == 7 else set()) for at in range(17) if at not in made.tried]
+    sizes = [len(chosen) for chosen in before]
+    assert 0 < min(sizes) < 8
+    assert max(sizes) - min(sizes) <= 1, "all are shortened alike"
+    assert all(chosen == set(range(len(chosen))) for chosen in before), "from their beginnings"
+    assert not any(made.pieces[at] for at in range(18, 25)), "what comes behind is read last"
+
+
+def test_behind_the_last_candidate_steps_are_read_from_the_last_backwards() -> None:
+    made = plan([[70] * 8] * 29, 190, _guessed(29, {(at, 0): 5.0 for at in range(4)}))
+    read = [len(chosen) for chosen in made.pieces[4:28]]
+    assert read == sorted(read)
+    assert read[0] == 0
+    assert read[-1] == 8
+
+
+def test_a_long_run_is_read_nearly_whole() -> None:
+    made = plan([[70] * 8] * 90, 190, _guessed(90, {}))
+    assert sum(map(len, made.pieces)) == 8 * 90
+    assert made.spare > 0
 
 
 def test_stretches_that_could_hide_a_leading_step_are_halved_the_strongest_first() -> None:
