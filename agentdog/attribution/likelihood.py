@@ -30,8 +30,6 @@ from agentdog.attribution.result import Attribution, Cost, Mode, SentenceScore, 
 from agentdog.attribution.trie import Span
 from agentdog.base.errors import UsageError
 
-#: ``approximate``: how many sentences of a step the screen lets through.
-SENTENCES = 2
 _NOTE = (
     "The scored model stands in for the agent; it need not be the one that acted. The scores explain the action, not "
     "the guard's verdict."
@@ -217,7 +215,7 @@ def _sentences(
     tried = list(range(len(pieces)))
     if way.mode == "approximate":
         guessed = screen.screen([*(message.content for message in before), *pieces], target.content)[len(before) :]
-        tried = sorted(sorted(tried, key=lambda at: (-guessed[at], at))[:SENTENCES])
+        tried = plan.leading(guessed)
     asked = [way.span(upto, target)]
     for index in tried:
         without = own._replace(content="".join(pieces[:index] + pieces[index + 1 :]))

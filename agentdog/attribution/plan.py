@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 #: Of what plain reading costs, sentences included, one part in so many is planned to be spent. Prices are rough: of
 #: SmolLM2's CPU time it is less (`benchmarks/attribution.py`).
-SHARE = 20
+SHARE = 22
+#: Sentences of a leading step that are scored at most: of those that share something with the target, else the first.
+SENTENCES = 2
 #: Steps that are scored because the screen names them, beside the first and the last.
 NAMED = 4
 _AROUND = 30  # characters of a template around a message
@@ -58,7 +60,7 @@ def plan(
     if apart:
         return Plan(pieces, tried, 0)
     whole = [sum(step) + _AROUND for step in lengths]
-    budget, again = _budget(whole, target, named), _cost(target, sum(whole))
+    budget, again = _budget(whole, target, guesses, named), _cost(target, sum(whole))
     read = [size if at in tried else 0 for at, size in enumerate(whole)]
     for at, piece in _order(lengths, guesses, max(named)):
         if piece in pieces[at]:
@@ -71,6 +73,12 @@ def plan(
             pieces[at].add(piece)
     left = budget - _price(read, target, tried)
     return Plan(pieces, tried, min(_SPARE[1], max(0, int(left / again))))
+
+
+def leading(guesses: Sequence[float]) -> list[int]:
+    """Returns which of a step's pieces are scored, in order."""
+    best = sorted(range(len(guesses)), key=lambda at: (-guesses[at], at))[:SENTENCES]
+    return sorted([at for at in best if guesses[at] > 0] or best[:1])
 
 
 def _order(
@@ -95,7 +103,7 @@ def _price(read: Sequence[int], target: int, tried: Sequence[int]) -> float:
     return _cost(depths[-1], 0) + sum(_cost(target, depths[end]) for end in ends)
 
 
-def _budget(whole: Sequence[int], target: int, named: Sequence[int]) -> float:
+def _budget(whole: Sequence[int], target: int, guesses: Sequence[Sequence[float]], named: Sequence[int]) -> float:
     """What may be spent on steps: a share of plain reading, less what the leading steps' sentences will take."""
     depths = [0, *itertools.accumulate(whole)]
     plain = sum(_cost(depth + target, 0) for depth in depths)
@@ -103,7 +111,8 @@ def _budget(whole: Sequence[int], target: int, named: Sequence[int]) -> float:
     for at in named[:_LEADING]:
         alone = _cost(_SENTENCE + _AROUND + target, 0)
         plain += (1 + whole[at] / _SENTENCE) * (_cost(depths[at + 1] + target, 0) + alone)
-        ours += 2 * (_cost(whole[at] / 2 + target, depths[at]) + alone)  # two sentences, each dropped and held
+        dropped = _cost(whole[at] / 2 + target, depths[at])
+        ours += len(leading(guesses[at])) * (dropped + alone)
     return plain / SHARE - ours
 
 

@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentdog.attribution.plan import NAMED, SHARE, halves, plan
+from agentdog.attribution.plan import NAMED, SHARE, halves, leading, plan
 
 LENGTHS = st.lists(st.lists(st.integers(1, 400), max_size=12), min_size=1, max_size=50)
 
@@ -70,6 +70,13 @@ def test_a_long_run_is_read_nearly_whole() -> None:
     made = plan([[70] * 8] * 90, 190, _guessed(90, {}))
     assert sum(map(len, made.pieces)) == 8 * 90
     assert made.spare > 0
+
+
+def test_of_a_step_two_pieces_are_scored_and_none_in_vain() -> None:
+    assert leading([1.0, 3.0, 0.0, 2.0]) == [1, 3]
+    assert leading([0.0, 0.5, 0.0]) == [1]
+    assert leading([0.0, 0.0]) == [0]
+    assert leading([]) == []
 
 
 def test_stretches_that_could_hide_a_leading_step_are_halved_the_strongest_first() -> None:

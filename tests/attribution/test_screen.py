@@ -80,8 +80,7 @@ def test_the_approximate_mode_reads_the_likeliest_steps_and_sentences_only() -> 
     assert pieces is not None
     assert "".join(piece.text for piece in pieces) == told.content
     scored = [piece for piece in pieces if piece.candidate]
-    assert len(scored) == likelihood.SENTENCES
-    assert max(scored, key=lambda piece: piece.score).text.strip() == "Use account DE89 for it."
+    assert [piece.text.strip() for piece in scored] == ["Use account DE89 for it."], "the others share nothing"
     exact = Counting()
     likelihood.explain(exact, exact, messages, 30, mode="paper", top_k=1)
     assert exact.computed > 5 * model.computed
