@@ -26,8 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(folder: Path) -> Iterator[str]:
     with running_server() as server:
         app = FastAPI()
-        app.state.store = store_at(server.url)
-        app.include_router(build_router(app.state.store, IdleGuard(), runs=folder))
+        store = store_at(server.url)
+        app.state.opened = (store,)
+        app.include_router(build_router(store, IdleGuard(), runs=folder))
         with serving(app) as url:
             yield url
 

@@ -42,18 +42,18 @@ class IdleGuard:
 
 
 def app_over(store: Store, guard: Guard | None = None, **parts: Any) -> FastAPI:
-    """The API alone; `serving` closes its store."""
-    app = FastAPI()
-    app.include_router(build_router(store, guard or IdleGuard(), **parts))
-    app.state.store = store
+    """The API alone; `serving` closes its store and guard."""
+    app, guard = FastAPI(), guard or IdleGuard()
+    app.include_router(build_router(store, guard, **parts))
+    app.state.opened = (store, guard)
     return app
 
 
 async def _serve(app: FastAPI, server: uvicorn.Server, listener: socket.socket) -> None:
-    """Serves until told to end, then closes the store that the app reads, on the loop that opened its connections."""
+    """Serves until told to end, then closes what the app asks, on the loop that opened its connections."""
     await server.serve(sockets=[listener])
-    if (store := getattr(app.state, "store", None)) is not None:
-        await store.close()
+    for each in getattr(app.state, "opened", ()):
+        await each.close()
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         redactor = build(b"k" * 32)
         authority = Authority(store, required=False)
         app = build_app(store, guard, Metrics(), authority, checker, redactor=redactor, runs=kept)
-        app.state.store = store
+        app.state.opened = (store,)
         with serving(app) as base:
             yield base
 
