@@ -66,7 +66,7 @@ def test_behind_the_last_candidate_steps_are_read_from_the_last_backwards() -> N
     assert read[-1] == 8
 
 
-def test_a_long_run_is_read_nearly_whole() -> None:
+def test_a_long_run_is_read_whole_where_the_budget_allows_it() -> None:
     made = plan([[70] * 8] * 90, 190, _guessed(90, {}))
     assert sum(map(len, made.pieces)) == 8 * 90
     assert made.spare > 0
